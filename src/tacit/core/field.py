@@ -1,0 +1,125 @@
+"""The gradient field of a game: each player's gradient with respect to what it owns, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from tacit.core.game import Player, Round, System, Terms
+from tacit.core.nets import Nets
+from tacit.core.rng import Rng
+
+Mean = Callable[[list[Tensor]], list[Tensor]]
+
+
+class Field:
+    """The field v of one turn at the current weights, averaged over micro-batches and ranks.
+
+    For players i with losses ``L_i`` and weights ``θ_i``, ``v = (∂L_1/∂θ_1, …, ∂L_k/∂θ_k)``. Calling it again after
+    weights moved evaluates it there (extragradient). ``vjp(u)`` is ``Jᵀu`` with ``J = ∂v/∂θ`` (consensus, K-step rules).
+
+    Args:
+        system, nets: the game.
+        players: who moves in this turn.
+        rounds: micro-batches.
+        mean: averages a list of tensors over ranks.
+        autocast: opens the precision context, inside each call.
+        weights, losses: the players' weights and the losses, where the caller has them already.
+        rng: the rule's own noise, the same on every rank.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        nets: Nets,
+        players: Sequence[Player],
+        rounds: Sequence[Round],
+        mean: Mean = lambda ts: ts,
+        autocast: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
+        weights: Sequence[list[nn.Parameter]] | None = None,
+        losses: Callable[[tuple[str, ...], Nets, Round], dict[str, Terms]] | None = None,
+        rng: Rng | None = None,
+    ):
+        self.system, self.nets, self.players, self.rounds = system, nets, tuple(players), rounds
+        self.mean, self.autocast = mean, autocast
+        self.names = tuple(p.name for p in players)
+        self.weights = weights if weights is not None else [nets.parameters(p.owns) for p in players]
+        self._losses = losses or system.losses
+        owned = tuple({name for p in players for name in p.owns})
+        self._foreign = nets.buffers(exclude=owned)
+        self.log: dict[str, Tensor] = {}
+        self.rng = rng
+
+    @contextlib.contextmanager
+    def _visiting(self) -> Iterator[None]:
+        """Running statistics of networks that nobody owns here are put back afterwards."""
+        kept = [b.clone() for b in self._foreign]
+        try:
+            yield
+        finally:
+            if kept:
+                with torch.no_grad():
+                    torch._foreach_copy_(self._foreign, kept)
+
+    def _gradients(self, r: Round, create_graph: bool) -> list[Tensor]:
+        with self.autocast():
+            terms = self._losses(self.names, self.nets, r)
+        self._record(terms)
+        grads: list[Tensor] = []
+        for i, (name, weights) in enumerate(zip(self.names, self.weights, strict=True)):
+            total = _total(terms[name])
+            last = i == len(self.names) - 1
+            got = torch.autograd.grad(
+                total, weights, retain_graph=create_graph or not last, create_graph=create_graph, allow_unused=True
+            )
+            grads += [torch.zeros_like(w) if g is None else g for g, w in zip(got, weights, strict=True)]
+        return grads
+
+    def _record(self, terms: dict[str, Terms]) -> None:
+        share = 1.0 / len(self.rounds)
+        for name, ts in terms.items():
+            for term, v in ts.items():
+                key = f"{name}/{term}"
+                v = v.detach().float() if v.dtype != torch.float64 else v.detach()
+                if share != 1.0:
+                    v = v * share
+                self.log[key] = self.log[key] + v if key in self.log else v
+
+    def __call__(self) -> list[Tensor]:
+        """The field: one tensor for each weight, players in order, weights in order."""
+        self.log = {}
+        with torch.enable_grad(), self._visiting():
+            total = self._gradients(self.rounds[0], False)
+            if len(self.rounds) > 1:
+                for r in self.rounds[1:]:
+                    torch._foreach_add_(total, self._gradients(r, False))
+                torch._foreach_div_(total, float(len(self.rounds)))
+        return self.mean(total)
+
+    def vjp(self, vector: Sequence[Tensor]) -> list[Tensor]:
+        """``Jᵀ·vector``, where J is the Jacobian of the (micro-batch and rank averaged) field at the current weights."""
+        flat = [w for ws in self.weights for w in ws]
+        total = [torch.zeros_like(w) for w in flat]
+        with torch.enable_grad(), self._visiting():
+            for r in self.rounds:
+                grads = self._gradients(r, True)
+                live = [(g, u) for g, u in zip(grads, vector, strict=True) if g.requires_grad]
+                got = torch.autograd.grad(
+                    [g for g, _ in live], flat, [u.to(g.dtype) for g, u in live], allow_unused=True
+                )
+                torch._foreach_add_(
+                    total, [torch.zeros_like(w) if g is None else g for g, w in zip(got, flat, strict=True)]
+                )
+        torch._foreach_div_(total, float(len(self.rounds)))
+        return self.mean(total)
+
+
+def _total(terms: Terms) -> Tensor:
+    values = list(terms.values())
+    total = values[0]
+    for v in values[1:]:
+        total = total + v
+    return total

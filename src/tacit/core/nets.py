@@ -1,0 +1,92 @@
+"""The networks of a game, by name; weights can be substituted without touching the modules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Nets:
+    """Attribute access to named networks, with their memory beside them.
+
+    ``n.G(z)`` runs network G. ``n.swap(D=weights)`` is the same set of networks with D's parameters
+    replaced by the tensors given (name → tensor), differentiable through them (Unrolled GAN, meta-learning).
+
+    >>> n = Nets({"F": nn.Linear(2, 1)})
+    >>> zero = {k: torch.zeros_like(v) for k, v in n.F.named_parameters()}
+    >>> n.swap(F=zero).F(torch.ones(1, 2)).item()
+    0.0
+    """
+
+    def __init__(
+        self,
+        modules: Mapping[str, nn.Module],
+        memory: dict[str, Tensor] | None = None,
+        swapped: Mapping[str, Mapping[str, Tensor]] | None = None,
+    ):
+        self._modules = dict(modules)
+        self.memory = memory if memory is not None else {}
+        self._swapped = dict(swapped or {})
+
+    def __getattr__(self, name: str) -> Any:
+        modules: dict[str, nn.Module] = self.__dict__.get("_modules", {})
+        if name not in modules:
+            raise AttributeError(f"there is no network '{name}'; expected one of: {', '.join(modules)}")
+        weights = self._swapped.get(name)
+        return modules[name] if weights is None else _swapped(modules[name], weights)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._modules
+
+    def names(self) -> list[str]:
+        return list(self._modules)
+
+    def modules(self) -> dict[str, nn.Module]:
+        return self._modules
+
+    def swap(self, **weights: Mapping[str, Tensor]) -> Nets:
+        """The same networks, some with other weights."""
+        return Nets(self._modules, self.memory, {**self._swapped, **weights})
+
+    def parameters(self, names: tuple[str, ...] | None = None) -> list[nn.Parameter]:
+        """Trainable weights of the named networks (all by default), each once, in order."""
+        seen: dict[int, nn.Parameter] = {}
+        for name in names if names is not None else self._modules:
+            for p in self._modules[name].parameters():
+                if p.requires_grad:
+                    seen.setdefault(id(p), p)
+        return list(seen.values())
+
+    def buffers(self, exclude: tuple[str, ...] = ()) -> list[Tensor]:
+        """Buffers (running statistics) of every network not in ``exclude``."""
+        return [b for name, m in self._modules.items() if name not in exclude for b in m.buffers()]
+
+    def state(self) -> dict[str, Tensor]:
+        """All weights and buffers as ``network.parameter`` → tensor, detached."""
+        return {f"{n}.{k}": v.detach() for n, m in self._modules.items() for k, v in m.state_dict().items()}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        for name, m in self._modules.items():
+            own = {k[len(name) + 1 :]: v for k, v in state.items() if k.startswith(name + ".")}
+            m.load_state_dict(own)
+
+    def train(self, mode: bool = True) -> Nets:
+        for m in self._modules.values():
+            m.train(mode)
+        return self
+
+    def to(self, *args: Any) -> Nets:
+        for m in self._modules.values():
+            m.to(*args)
+        self.memory.update({k: v.to(*args) for k, v in self.memory.items()})
+        return self
+
+
+def _swapped(module: nn.Module, weights: Mapping[str, Tensor]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return torch.func.functional_call(module, dict(weights), args, kwargs)
+
+    return call

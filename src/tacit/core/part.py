@@ -1,0 +1,159 @@
+"""Parts: frozen dataclasses that have a name, so that they can be options, JSON and Python at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import re
+from typing import Any, ClassVar, get_type_hints
+
+from tacit.errors import InputError, suggest
+
+_REGISTRY: dict[str, dict[str, type[Part]]] = {}
+
+
+def plain(name: str) -> str:
+    """Fold a name for look-up: case, hyphens and underscores do not matter."""
+    return re.sub(r"[-_ .]", "", name).lower()
+
+
+def kebab(name: str) -> str:
+    """``GradientPenalty`` → ``gradient-penalty``; runs of capitals stay together (``DCGAN`` → ``dcgan``)."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()
+
+
+class Part:
+    """Base of everything that composes. A concrete part is a frozen dataclass of plain values and parts.
+
+    A class that states ``kind`` opens a kind (objective, penalty, …); its subclasses register under their
+    ``name`` (kebab case of the class name unless given), which is what the command line and JSON use.
+    """
+
+    kind: ClassVar[str] = ""
+    name: ClassVar[str] = ""
+    abstract: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.abstract = bool(cls.__dict__.get("abstract", False))
+        if cls.abstract:
+            return
+        if "name" not in cls.__dict__:
+            cls.name = kebab(cls.__name__)
+        if cls.__module__.split(".")[0] == "tacit":
+            _REGISTRY.setdefault(cls.kind, {})[plain(cls.name)] = cls
+
+    def validate(self) -> None:
+        """Refuse a composition or a value that has no meaning, with the reason (``InputError``)."""
+
+    def __post_init__(self) -> None:
+        for f in dataclasses.fields(self):  # type: ignore[arg-type]
+            _check_type(self, f.name, getattr(self, f.name))
+        self.validate()
+
+
+def hints(cls: type) -> dict[str, Any]:
+    """Resolved types of a part's fields."""
+    return get_type_hints(cls)
+
+
+def _check_type(part: Part, name: str, value: Any) -> None:
+    hint = hints(type(part)).get(name)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    wrong = (hint is float and not number) or (
+        hint is int and not (number and float(value).is_integer())
+    ) or (hint is bool and not isinstance(value, bool))
+    if not wrong and isinstance(hint, type) and issubclass(hint, Part) and not isinstance(value, hint):
+        wrong = True
+    if wrong:
+        want = getattr(hint, "__name__", hint)
+        names_ = f" (one of {', '.join(names(hint.kind))})" if isinstance(hint, type) and issubclass(hint, Part) else ""
+        raise InputError(
+            f"{type(part).__name__} got {name}={value!r}; expected {want}{names_}; give {name} a value of that type"
+        )
+    if hint is float and isinstance(value, float) and value != value:
+        raise InputError(f"{type(part).__name__} got {name}=nan; expected a number; give {name} a finite value")
+
+
+def kinds() -> list[str]:
+    """All kinds that have a registered part."""
+    return sorted(_REGISTRY)
+
+
+def names(kind: str) -> list[str]:
+    """Names of the registered parts of a kind, sorted."""
+    return sorted(c.name for c in _REGISTRY.get(kind, {}).values())
+
+
+def get(kind: str, name: str) -> type[Part]:
+    """The class of a registered part.
+
+    Raises:
+        InputError: no part of that kind has that name (with the nearest name).
+    """
+    try:
+        return _REGISTRY[kind][plain(name)]
+    except KeyError:
+        raise InputError(
+            f"there is no {kind} '{name}'{suggest(name, names(kind)) or ';'} expected one of: {', '.join(names(kind))}"
+        ) from None
+
+
+def to_json(value: Any) -> Any:
+    """A part, or a plain value, as JSON: ``{"part": "objective/hinge", "options": {…}}``."""
+    if isinstance(value, Part):
+        cls = type(value)
+        inside = cls.__module__.split(".")[0] == "tacit"
+        tag = f"{cls.kind}/{cls.name}" if inside else f"{cls.__module__}:{cls.__qualname__}"
+        options = {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}  # type: ignore[arg-type]
+        return {"part": tag, "options": options}
+    if isinstance(value, tuple | list):
+        return [to_json(v) for v in value]
+    if isinstance(value, dict):
+        return {k: to_json(v) for k, v in value.items()}
+    return value
+
+
+def from_json(value: Any, allow: tuple[str, ...] = ()) -> Any:
+    """The inverse of :func:`to_json`.
+
+    Args:
+        value: what ``to_json`` made.
+        allow: modules whose own parts may be imported; every other import path is refused.
+
+    Raises:
+        InputError: an unknown part or option, or an import path whose module is not in ``allow``.
+    """
+    if isinstance(value, list):
+        return tuple(from_json(v, allow) for v in value)
+    if isinstance(value, dict) and set(value) == {"part", "options"}:
+        tag = value["part"]
+        if ":" in tag:
+            module, _, qualname = tag.partition(":")
+            if not any(module == a or module.startswith(a + ".") for a in allow):
+                raise InputError(
+                    f"the model uses the class {tag}, which is not part of Tacit; expected a module that the caller "
+                    f"allows; load it with allow=({module!r},) if you trust that code"
+                )
+            cls: Any = importlib.import_module(module)
+            for piece in qualname.split("."):
+                cls = getattr(cls, piece)
+            if not (isinstance(cls, type) and issubclass(cls, Part)):
+                raise InputError(f"{tag} is not a part; expected a subclass of tacit.System or another part; check the file")
+        else:
+            cls = get(*tag.split("/", 1))
+        return build(cls, {k: from_json(v, allow) for k, v in value["options"].items()})
+    if isinstance(value, dict):
+        return {k: from_json(v, allow) for k, v in value.items()}
+    return value
+
+
+def build(cls: type[Part], options: dict[str, Any]) -> Any:
+    """``cls(**options)`` that explains an unknown option."""
+    known = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    for k in options:
+        if k not in known:
+            raise InputError(
+                f"{cls.__name__} has no option '{k}'{suggest(k, known) or ';'} expected one of: {', '.join(known) or 'none'}"
+            )
+    return cls(**options)

@@ -1,0 +1,171 @@
+"""The kinds of part that systems are composed of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from tacit.core.part import Part
+from tacit.core.rng import Rng
+
+if TYPE_CHECKING:
+    from tacit.core.field import Field
+
+
+class Objective(Part):
+    """What the two players are paid. Every method returns a scalar to *minimise*.
+
+    ``real`` and ``fake`` are the discriminator's outputs, ``(B,)`` or ``(B, 1)``; each objective says how it reads them.
+    ``memory`` holds the state that the objective declared, if any.
+    """
+
+    kind: ClassVar[str] = "objective"
+    abstract: ClassVar[bool] = True
+    output: ClassVar[str] = "logit"
+    """How the discriminator's output is read: ``logit``, ``value``."""
+    needs_lipschitz: ClassVar[bool] = False
+    """Whether the objective is only meaningful for a (roughly) Lipschitz critic."""
+
+    def critic(self, real: Tensor, fake: Tensor, memory: dict[str, Tensor] | None = None) -> Tensor:
+        raise NotImplementedError
+
+    def generator(self, fake: Tensor, real: Tensor | None = None, memory: dict[str, Tensor] | None = None) -> Tensor:
+        raise NotImplementedError
+
+    def memory(self) -> dict[str, Tensor]:
+        """State of the objective (BEGAN's k, Fisher's λ); empty for most."""
+        return {}
+
+    def after(self, memory: dict[str, Tensor], log: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Updates of that state after the critic's turn."""
+        return {}
+
+
+class Penalty(Part):
+    """A restriction of the discriminator, by any of three hooks: a term, a projection, a wrapper."""
+
+    kind: ClassVar[str] = "penalty"
+    abstract: ClassVar[bool] = True
+    lipschitz: ClassVar[bool] = False
+    """Whether it makes a Wasserstein-like critic meaningful."""
+    second_order: ClassVar[bool] = False
+    """Whether its term differentiates twice through the network."""
+
+    def __call__(
+        self, net: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, eps: Tensor | None = None, step: int = 0
+    ) -> Tensor:
+        """The penalty's term, a scalar; 0 where it has none."""
+        return real.new_zeros(())
+
+    def project(self, net: nn.Module) -> None:
+        """Move the weights back into the permitted set, after each update."""
+
+    def wrap(self, net: nn.Module) -> nn.Module:
+        """The network with the restriction built in."""
+        return net
+
+
+class Prior(Part):
+    """A distribution of latents."""
+
+    kind: ClassVar[str] = "prior"
+    abstract: ClassVar[bool] = True
+
+    @property
+    def dim(self) -> int:
+        """Width of a latent as the generator reads it."""
+        raise NotImplementedError
+
+    @property
+    def code_dim(self) -> int:
+        """Width of what an encoder must output for :meth:`split`."""
+        return self.dim
+
+    def sample(self, n: int, rng: Rng) -> Any:
+        raise NotImplementedError
+
+    def join(self, z: Any) -> Tensor:
+        """A latent as one tensor, ``(B, dim)``."""
+        return z
+
+    def split(self, flat: Tensor) -> Any:
+        """An encoder's output, ``(B, code_dim)``, as a code with named pieces."""
+        return flat
+
+    def embed(self, code: Any) -> Tensor:
+        """A code as a vector for people and for clustering, ``(B, dim)``."""
+        return self.join(code)
+
+    def log_prob(self, z: Any) -> Tensor:
+        """Log density (or mass), ``(B,)``."""
+        raise NotImplementedError
+
+
+class Networks(Part):
+    """An architecture: what turns a spec into modules."""
+
+    kind: ClassVar[str] = "networks"
+    abstract: ClassVar[bool] = True
+
+    def check(self, spec: Any) -> None:
+        """Refuse a data shape that this architecture cannot serve (``InputError``)."""
+
+    def generator(self, prior: Prior, spec: Any) -> nn.Module:
+        """Latent → data in the spec's range."""
+        raise NotImplementedError
+
+    def critic(self, spec: Any, out: int = 1) -> nn.Module:
+        """Data → ``(B,)`` (``out=1``) or ``(B, out)``."""
+        raise NotImplementedError
+
+    def encoder(self, spec: Any, out: int) -> nn.Module:
+        """Data → ``(B, out)``, linear last layer."""
+        raise NotImplementedError
+
+    def decoder(self, dim: int, spec: Any) -> nn.Module:
+        """Code ``(B, dim)`` → data in the spec's range."""
+        raise NotImplementedError
+
+
+class Rule(Part):
+    """How weights move: a factory of steppers."""
+
+    kind: ClassVar[str] = "rule"
+    abstract: ClassVar[bool] = True
+
+    def bind(self, groups: Sequence[list[nn.Parameter]]) -> Stepper:
+        """Bind to a turn's weights (one list for each player)."""
+        raise NotImplementedError
+
+
+class Stepper:
+    """A rule bound to weights; it holds the rule's state. ``step`` runs under ``no_grad``."""
+
+    def step(self, field: Field) -> None:
+        raise NotImplementedError
+
+    def schedule(self, progress: float, scale: float) -> None:
+        """Set learning rates for the progress of the phase (0 … 1), times ``scale`` (a plateau's)."""
+
+    def lr(self) -> float:
+        """The current (largest) learning rate; NaN where there is none."""
+        return float("nan")
+
+    def state(self) -> dict[str, Tensor]:
+        return {}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        return None
+
+
+def float32(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Run ``fn`` outside autocast: norms of gradients and closed forms do not survive 8 bits of mantissa."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
+            return fn(*args, **kwargs)
+
+    return call

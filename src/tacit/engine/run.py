@@ -1,0 +1,608 @@
+"""The training loop: phases, turns, precision, averages, checkpoints, signals, divergence."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tacit.core.checks import check_declaration, check_losses
+from tacit.core.field import Field
+from tacit.core.game import Phase, Plateau, Round, System, Turn, World
+from tacit.core.nets import Nets
+from tacit.core.rng import Rng
+from tacit.engine import checkpoint, precision
+from tacit.engine.averages import Averages
+from tacit.engine.options import Options, interval
+from tacit.engine.ranks import Ranks
+from tacit.engine.record import Record
+from tacit.errors import Diverged, InputError, Interrupted
+
+MakeFeed = Callable[[int, int], Any]
+"""``(batch_size, seed) -> feed``."""
+
+
+class _TurnState:
+    """A turn bound to weights: players, field, stepper."""
+
+    def __init__(self, turn: Turn, run: Run, by_name: dict[str, Any]):
+        self.turn = turn
+        self.players = tuple(by_name[n] for n in turn.names)
+        groups = [run.nets.parameters(p.owns) for p in self.players]
+        self.field = Field(
+            run.system, run.nets, self.players, [], run.ranks.mean, run.autocast, groups, run.losses, run.rule_rng
+        )
+        if len(turn.rules) == 1:
+            self.steppers = [(self.field, turn.rules[0].bind(groups))]
+        else:
+            self.steppers = [(self.field, rule.bind([g])) for rule, g in zip(turn.rules, groups, strict=True)]
+        self.together = len(turn.rules) > 1
+        self.keys: list[str] = []
+        self.projected = [
+            (p.project, m) for p in self.players if p.project for m in (run.nets.modules()[n] for n in p.owns)
+        ]
+
+    @property
+    def trains(self) -> bool:
+        return all(p.loss is not None for p in self.players)
+
+    def step(self) -> None:
+        if not self.together:
+            self.steppers[0][1].step(self.field)
+        else:
+            self._simultaneous()
+        for project, module in self.projected:
+            project(module)
+
+    def _simultaneous(self) -> None:
+        values = self.field()
+        start = 0
+        for (_, stepper), group in zip(self.steppers, self.field.weights, strict=True):
+            own = values[start : start + len(group)]
+            start += len(group)
+            stepper.step(lambda own=own: own)  # type: ignore[arg-type, misc]
+
+
+class Run:
+    """One fit of one system. Built by :func:`tacit.fit` and :func:`tacit.resume`, which explain the arguments."""
+
+    def __init__(
+        self,
+        system: System,
+        spec: Any,
+        options: Options,
+        make_feed: MakeFeed,
+        n_rows: int,
+        ranks: Ranks,
+        device: torch.device,
+        folder: Path | None = None,
+        config: dict[str, Any] | None = None,
+        callbacks: Sequence[Callable[[dict[str, Any]], object]] = (),
+        progress: Any = None,
+        start_from: Nets | None = None,
+    ):
+        self.system, self.spec, self.options, self.ranks, self.device = system, spec, options, ranks, device
+        self.make_feed, self.n_rows, self.folder, self.config = make_feed, n_rows, folder, config or {}
+        self.callbacks, self.progress = list(callbacks), progress
+        self.dtype = torch.float64 if options.precision == "float64" else torch.float32
+        self.rng = Rng(options.seed + 1, device, ranks.rank, ranks.world)
+        self.rule_rng = Rng(options.seed + 2, device)
+        self.rng.dtype = self.rule_rng.dtype = self.dtype
+        torch.manual_seed(options.seed)
+        memory = {k: v.clone() for k, v in system.memory(spec).items()}
+        self.nets = Nets(system.nets(spec), memory).to(device)
+        if start_from is not None:
+            self.nets.load_state(start_from.state())
+            self.nets.memory.update({k: v.clone() for k, v in start_from.memory.items()})
+        if self.dtype == torch.float64:
+            for m in self.nets.modules().values():
+                m.to(torch.float64)
+            memory.update({k: v.double() for k, v in memory.items() if v.is_floating_point()})
+        self.nets.train()
+        torch.manual_seed(options.seed + 3 + ranks.rank)
+        self.phases = tuple(system.phases())
+        self.players = check_declaration(system, self.nets, self.phases)
+        self.default_batch = min(options.batch_size or system.defaults.batch_size, n_rows)
+        self.autocast: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
+        self.losses = system.losses
+        decay = system.defaults.ema if options.ema is None else options.ema
+        names = tuple(options.ema_networks or system.defaults.ema_networks or self.nets.names())
+        for name in names:
+            if name not in self.nets:
+                raise InputError(
+                    f"ema_networks names '{name}', which {type(system).__name__} does not have; "
+                    f"expected some of: {', '.join(self.nets.names())}; mend the name"
+                )
+        self.averages = Averages(self.nets, names, decay) if decay else None
+        self.total = options.steps or system.defaults.steps
+        self.plan = _plan(self.phases, self.total)
+        self.phase_index = self.step = self.done = 0
+        self.precisions: dict[str, str] = {}
+        self.log: list[dict[str, Any]] = []
+        self.log_bytes = 0
+        self.pending: list[str] = []
+        self.last: dict[str, float] = {}
+        self.plateau: dict[str, Any] = {}
+        self.elapsed = 0.0
+        self.stopping: int | None = None
+        self.status = "finished"
+        self.estimate_s = self.cost_s = 0.0
+        self.good: list[Tensor] | None = None
+        self.good_step = 0
+        self.board: Any = None
+
+    # ------------------------------------------------------------------ the fit
+
+    def go(self, resumed: dict[str, Tensor] | None = None, state: dict[str, Any] | None = None) -> Nets:
+        """Run all phases that are left; returns the networks to keep."""
+        self.started = self.saved_at = time.monotonic()
+        self.saved_step = 0
+        try:
+            with _signals(self), torch.no_grad():
+                while self.phase_index < len(self.phases):
+                    self._phase(resumed, state)
+                    resumed = state = None
+                    self.phase_index += 1
+                    self.step = 0
+                    self._finish_averages()
+        finally:
+            if self.progress:
+                self.progress.close()
+            if self.board is not None:
+                self.board.close()
+        return self.nets
+
+    def _phase(self, resumed: dict[str, Tensor] | None, state: dict[str, Any] | None) -> None:
+        phase, steps = self.phases[self.phase_index], self.plan[self.phase_index]
+        batch = min(phase.batch or self.default_batch, self.n_rows)
+        self.batch_size = batch
+        if batch % (self.ranks.world * self.options.accumulate):
+            raise InputError(
+                f"a batch of {batch} rows cannot be split over {self.ranks.world} ranks × {self.options.accumulate} "
+                f"micro-batches; expected a multiple of {self.ranks.world * self.options.accumulate}; change batch_size"
+            )
+        self.local = batch // self.ranks.world
+        self.feed = self.make_feed(batch, self.options.seed + 1000 * self.phase_index)
+        if phase.enter and resumed is None:
+            self._enter(phase)
+        if not phase.turns:
+            return
+        self.scale = 1.0
+        self._bind(phase)
+        self._dry(phase, resumed is not None)
+        if resumed is not None and state is not None:
+            self._restore(resumed, state)
+        elif self.options.max_minutes:
+            steps = self._fit_budget(phase, steps)
+        if self.progress:
+            self.progress.start(sum(self.plan), self.done, phase.name, self.estimate_s)
+        if self.folder is not None and resumed is None and self.phase_index == self._first_trained():
+            self._open()
+        if self.options.tensorboard and self.board is None and self.ranks.first:
+            self.board = _board(self.folder)
+        self._train(phase)
+        self._flush(phase)
+
+    def _first_trained(self) -> int:
+        return next(i for i, p in enumerate(self.phases) if p.turns)
+
+    def _enter(self, phase: Phase) -> None:
+        self.nets.train(False)
+        world = World(self.feed, self.spec, self.rng, self.options.seed, self.ranks.mean_one, self.device)
+        updates = phase.enter(self.nets, world) if phase.enter else None
+        if updates:
+            self.nets.memory.update({k: v.detach().to(self.device) for k, v in updates.items()})
+        self.nets.train()
+
+    def _bind(self, phase: Phase) -> None:
+        chosen = self.precisions.get(str(self.phase_index), self.options.precision)
+        self.autocast = precision.context(chosen, self.device)
+        if self.options.compile:
+            self.losses = _compiled(self.system)
+        self.turns = [_TurnState(t, self, self.players) for t in phase.turns]
+
+    def _draw(self, step: int, steps: int, local: int | None = None) -> Round:
+        batch = self.feed.next()
+        if self.dtype == torch.float64:
+            batch = _double(batch)
+        r = self.system.draw(self.nets, batch, self.rng, self.nets.memory)
+        r.__dict__.update(memory=self.nets.memory, step=step, progress=step / steps, size=self.local)
+        return r
+
+    def _dry(self, phase: Phase, resumed: bool) -> None:
+        """Refuse before the first step what cannot train; choose the precision; estimate the cost."""
+        kept = (self.feed.state(), self.rng.state(), self.rule_rng.state(), torch.get_rng_state())
+        buffers = self.nets.buffers()
+        buffer_values = [b.clone() for b in buffers]
+        r = self._draw(0, max(self.plan[self.phase_index], 1))
+        for t in self.turns:
+            t.field.rounds = r.split(self.options.accumulate, self.local)
+            if t.trains:
+                with self.autocast():
+                    terms = check_losses(self.system, self.nets, t.players, t.field.rounds[0], self.losses)
+                t.keys = [f"{p}/{k}" for p, ts in terms.items() for k in ts]
+                for p in t.players:
+                    if p.watch:
+                        t.keys += [f"{p.name}/{k}" for k in p.watch(self.nets, t.field.rounds[0])]
+        key = str(self.phase_index)
+        trained = [t for t in self.turns if t.trains]
+        if key not in self.precisions:
+            self.precisions[key] = self._choose(trained)
+        chosen = precision.context(self.precisions[key], self.device)
+        self.autocast = chosen
+        for t in self.turns:
+            t.field.autocast = chosen
+        if buffers:
+            torch._foreach_copy_(buffers, buffer_values)
+        self.feed.load_state(kept[0])
+        self.rng.load_state(kept[1])
+        self.rule_rng.load_state(kept[2])
+        torch.set_rng_state(kept[3])
+        every = self.options.log_every or min(max(self.total // 500, 1), 100)
+        self.record = Record([t.keys for t in self.turns], every, self.device)
+
+    def _choose(self, trained: list[_TurnState]) -> str:
+        """Time one step in float32 and, where the hardware has it, in bf16; keep the faster."""
+        choices = [self.options.precision]
+        if self.options.precision == "auto":
+            choices = ["float32", "bf16"] if precision.has_bf16(self.device) else ["float32"]
+        if len(choices) == 1 and not self.progress and not self.options.max_minutes:
+            return choices[0]
+        costs = {}
+        for choice in choices:
+            context = precision.context(choice, self.device)
+            cost = 0.0
+            for t in trained:
+                t.field.autocast = context
+                cost += precision.timed(t.field, self.device) * t.turn.times / t.turn.every
+            costs[choice] = cost
+        best = min(costs, key=lambda c: costs[c])
+        self.cost_s = self.ranks.agree(costs[best] * 1.2)
+        best = choices[int(self.ranks.agree(choices.index(best)))]
+        self.estimate_s = self.cost_s * self.plan[self.phase_index]
+        return best
+
+    def _fit_budget(self, phase: Phase, steps: int) -> int:
+        """Fewer steps, where the time budget asks for it, so that schedules still end where they should."""
+        assert self.options.max_minutes
+        left = self.options.max_minutes * 60 - (time.monotonic() - self.started)
+        ahead = sum(self.plan[self.phase_index :])
+        share = left * steps / max(ahead, 1)
+        fits = max(int(share / max(self.cost_s, 1e-9)), 1)
+        if fits < steps:
+            self.plan[self.phase_index] = steps = int(self.ranks.agree(fits))
+            self.estimate_s = self.cost_s * steps
+        return steps
+
+    def _train(self, phase: Phase) -> None:
+        steps = self.plan[self.phase_index]
+        after = type(self.system).after is not System.after
+        unit, gap = interval(self.options.checkpoint_every)
+        deadline = self.started + self.options.max_minutes * 60 if self.options.max_minutes else math.inf
+        while self.step < steps and not self._plateau_over(phase):
+            progress = self.step / steps
+            row = self.record.filled
+            for i, t in enumerate(self.turns):
+                turn = t.turn
+                if self.step % turn.every or (turn.when and not turn.when(self.last)):
+                    continue
+                for _, stepper in t.steppers:
+                    stepper.schedule(progress, self.scale)
+                for k in range(turn.times):
+                    if k == 0 or not turn.reuse:
+                        t.field.rounds = self._draw(self.step, steps).split(self.options.accumulate, self.local)
+                    t.step()
+                    if t.keys:
+                        self.record.add(row, i, t.field.log, 1.0 / turn.times)
+                if after:
+                    values = dict(zip(t.field.log, self.ranks.mean(list(t.field.log.values())), strict=True))
+                    self.nets.memory.update(self.system.after(self.nets.memory, values))
+                if turn.when or any(u.turn.when for u in self.turns):
+                    values = dict(zip(t.field.log, self.ranks.mean(list(t.field.log.values())), strict=True))
+                    self.last.update({k: float(v) for k, v in values.items()})
+            self.record.step_done()
+            self.step += 1
+            self.done += 1
+            if self.averages:
+                self.averages.update(self.done)
+            now = time.monotonic()
+            if self.progress:
+                self.progress.update(self.done)
+            if self.record.full:
+                self._flush(phase)
+                stop = self.stopping is not None
+                if self.ranks.any(stop) if self.ranks.world > 1 else stop:
+                    self._interrupted()
+                if self.ranks.any(now > deadline) if self.ranks.world > 1 else now > deadline:
+                    self.status = "stopped at the time budget"
+                    break
+                if self._callbacks(phase):
+                    self.status = "stopped early"
+                    break
+            elif self.stopping is not None and self.ranks.world == 1:
+                self._interrupted()
+            due = self.step % gap == 0 if unit == "steps" else now - self.saved_at >= gap
+            if self.folder is not None and (self.ranks.agree(due) if self.ranks.world > 1 else due):
+                self.save()
+
+    # ------------------------------------------------------------------ readings
+
+    def _flush(self, phase: Phase) -> None:
+        """Read the terms of the last steps: log line, divergence, plateau."""
+        if not self.record.filled:
+            return
+        self.record.buffer[: self.record.filled].copy_(self.ranks.mean_one(self.record.buffer[: self.record.filled].clone()))
+        values = self.record.values()
+        bad = self.record.first_bad(values)
+        first_step = self.step - self.record.filled
+        if bad or not self._weights_finite():
+            self._diverged(first_step, bad)
+        means = self.record.means(values)
+        self.last.update(means)
+        totals: dict[str, float] = {}
+        for k, v in means.items():
+            totals[k.split("/")[0]] = totals.get(k.split("/")[0], 0.0) + v
+        now = self.elapsed + time.monotonic() - self.started
+        before = self.log[-1] if self.log else {"step": 0, "time_s": 0.0}
+        rate = (self.done - before["step"]) / max(now - before["time_s"], 1e-9)
+        line = {"step": self.done, "phase": phase.name, "time_s": round(now, 3), "rate": round(rate, 3)}
+        line |= {k: v for k, v in means.items()}
+        line |= {f"{k}/loss": v for k, v in totals.items()}
+        lr = [s.lr() for t in self.turns for _, s in t.steppers]
+        line["lr"] = max((v for v in lr if v == v), default=None)  # type: ignore[type-var]
+        self._write(line)
+        if phase.plateau:
+            self._watch_plateau(phase.plateau, means)
+        self.good = [p.detach().clone() for p in self.nets.parameters()]
+        self.good_step = self.done
+        self.record.clear()
+        if self.progress:
+            self.progress.terms(means, rate)
+        if self.board is not None:
+            for k, v in line.items():
+                if isinstance(v, float) and k not in ("time_s",):
+                    self.board.add_scalar(k, v, self.done)
+
+    def _write(self, line: dict[str, Any]) -> None:
+        self.log.append(line)
+        if self.folder is None or not self.ranks.first:
+            return
+        self.pending.append(json.dumps(line) + "\n")
+        try:
+            with open(self.folder / "log.jsonl", "ab") as f:
+                f.truncate(self.log_bytes)
+                data = "".join(self.pending).encode()
+                f.write(data)
+                f.flush()
+            self.log_bytes += len(data)
+            self.pending.clear()
+        except OSError as e:
+            self._warn(f"the log of {self.folder} could not be written ({e.strerror}); training goes on; free some space")
+
+    def _weights_finite(self) -> bool:
+        weights = self.nets.parameters()
+        if not weights:
+            return True
+        norms = torch._foreach_norm(weights)
+        return bool(torch.isfinite(torch.stack([n.float() for n in norms])).all())
+
+    def _diverged(self, first_step: int, bad: tuple[int, str] | None) -> None:
+        where = f"the term '{bad[1]}' was the first, at step {self.done - (self.step - first_step) + bad[0] + 1}" if bad else (
+            f"a weight was the first, before step {self.done}"
+        )
+        if self.good is not None:
+            torch._foreach_copy_(self.nets.parameters(), self.good)
+        self.status = "diverged"
+        kept = f"the weights of step {self.good_step} are kept" if self.good is not None else "the initial weights are kept"
+        self.done = self.good_step
+        raise Diverged(
+            f"the run became NaN or infinite: {where}; {kept}; lower the learning rate, or add a penalty or use precision float32"
+        )
+
+    def _plateau_over(self, phase: Phase) -> bool:
+        p = phase.plateau
+        return bool(p and self.plateau.get("over"))
+
+    def _watch_plateau(self, p: Plateau, means: dict[str, float]) -> None:
+        s = self.plateau
+        if p.term not in means:
+            raise InputError(f"the plateau watches '{p.term}', which is not a term here; expected one of: {', '.join(means)}; mend it")
+        s["sum"] = s.get("sum", 0.0) + means[p.term] * self.record.filled
+        s["count"] = s.get("count", 0) + self.record.filled
+        if s["count"] < p.every:
+            return
+        value = s["sum"] / s["count"]
+        s["sum"], s["count"] = 0.0, 0
+        if value < s.get("best", math.inf) - p.threshold * abs(s.get("best", value)):
+            s["best"], s["bad"] = value, 0
+            return
+        s["bad"] = s.get("bad", 0) + 1
+        if s["bad"] > p.patience:
+            s["bad"] = 0
+            self.scale *= p.factor
+            lr = max((st.lr() for t in self.turns for _, st in t.steppers if st.lr() == st.lr()), default=0.0)
+            s["over"] = lr * p.factor < p.min_lr
+
+    def _callbacks(self, phase: Phase) -> bool:
+        state = {
+            "step": self.done, "steps": sum(self.plan), "phase": phase.name, "terms": dict(self.last), "nets": self.nets,
+            "time_s": self.elapsed + time.monotonic() - self.started, "run": self,
+        }  # fmt: skip
+        stop = False
+        for callback in self.callbacks:
+            stop = bool(callback(state)) or stop
+        return self.ranks.any(stop) if self.ranks.world > 1 else stop
+
+    # ------------------------------------------------------------------ saving
+
+    def _open(self) -> None:
+        """The first write of the run: everything before it may refuse without leaving a trace."""
+        from tacit.files import write_json
+
+        assert self.folder is not None
+        if self.ranks.first:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for stale in ("log.jsonl", checkpoint.NAME, "system.json", "weights.safetensors", "report.html"):
+                (self.folder / stale).unlink(missing_ok=True)
+            write_json(self.folder / "config.json", self.config)
+            self.save()
+        self.ranks.wait()
+
+    def _warn(self, message: str) -> None:
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
+
+    def save(self) -> bool:
+        """Write the resume state; a full disk leaves the last checkpoint whole and training goes on."""
+        self.saved_at, self.saved_step = time.monotonic(), self.done
+        if self.folder is None or not self.ranks.first:
+            return False
+        if not self._weights_finite():
+            return False
+        tensors, state = self._state()
+        try:
+            checkpoint.save(self.folder, tensors, state)
+            return True
+        except OSError as e:
+            self._warn(f"a checkpoint could not be written to {self.folder} ({e.strerror}); the last one is whole; free some space")
+            return False
+
+    def _state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        flat = checkpoint.flat
+        tensors = flat("net", self.nets.state()) | flat("memory", self.nets.memory)
+        feed = checkpoint.pull(self.feed.state(), tensors, "feed")
+        tensors |= {"rng/noise": self.rng.state(), "rng/rule": self.rule_rng.state(), "rng/torch": torch.get_rng_state()}
+        if self.averages:
+            tensors |= flat("ema", self.averages.state())
+        tensors |= flat("record", self.record.state())
+        for i, t in enumerate(self.turns):
+            for j, (_, stepper) in enumerate(t.steppers):
+                tensors |= flat(f"rule/{i}.{j}", stepper.state())
+        state = {
+            "phase": self.phase_index, "step": self.step, "done": self.done, "plan": self.plan, "scale": self.scale,
+            "precisions": self.precisions, "plateau": self.plateau, "log_bytes": self.log_bytes, "log_lines": len(self.log),
+            "last": self.last, "elapsed": self.elapsed + time.monotonic() - self.started,
+            "feed": feed,
+            "callbacks": [c.state() if hasattr(c, "state") else None for c in self.callbacks],
+        }  # fmt: skip
+        return tensors, state
+
+    def restore_position(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        """What must be known before the phase begins: where the run was, its weights and its memory."""
+        self.phase_index, self.step, self.done = state["phase"], state["step"], state["done"]
+        self.plan, self.precisions, self.elapsed = state["plan"], state["precisions"], state["elapsed"]
+        self.nets.load_state(checkpoint.nest(tensors, "net"))
+        self.nets.memory.update({k: v.to(self.device) for k, v in checkpoint.nest(tensors, "memory").items()})
+        if self.averages:
+            self.averages.load_state(checkpoint.nest(tensors, "ema"))
+
+    def _restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        nest = checkpoint.nest
+        self.scale, self.plateau, self.last = state["scale"], state["plateau"], state["last"]
+        self.feed.load_state(checkpoint.push(state["feed"], tensors))
+        self.rng.load_state(tensors["rng/noise"])
+        self.rule_rng.load_state(tensors["rng/rule"])
+        torch.set_rng_state(tensors["rng/torch"])
+        self.record.load_state({k: v.to(self.device) if k == "buffer" else v for k, v in nest(tensors, "record").items()})
+        for i, t in enumerate(self.turns):
+            for j, (_, stepper) in enumerate(t.steppers):
+                stepper.load_state(nest(tensors, f"rule/{i}.{j}"))
+        for callback, s in zip(self.callbacks, state["callbacks"], strict=False):
+            if s is not None and hasattr(callback, "load_state"):
+                callback.load_state(s)
+        self.log_bytes = state["log_bytes"]
+        self.saved_step = self.done
+        if self.folder is not None and (self.folder / "log.jsonl").exists():
+            data = (self.folder / "log.jsonl").read_bytes()[: self.log_bytes]
+            self.log = [json.loads(x) for x in data.splitlines()]
+
+    def _interrupted(self) -> None:
+        saved = self.save()
+        self.status = "interrupted"
+        name = signal.Signals(self.stopping or signal.SIGINT).name
+        where = f"saved in {self.folder}; go on with: tacit resume {self.folder}" if saved else "nothing was saved, since the run has no folder"
+        if self.folder is not None and not saved and self.ranks.first:
+            where = "the last checkpoint is whole"
+        raise Interrupted(f"stopped by {name} at step {self.done}; {where}", self.stopping or signal.SIGINT)
+
+    # ------------------------------------------------------------------ the end
+
+    def _finish_averages(self) -> None:
+        """Once the last trained phase is over, the averaged weights are the networks: closing phases see them."""
+        if self.averages and not any(p.turns for p in self.phases[self.phase_index :]):
+            self.nets = self.averages.network(self._recalibrate)
+            self.averages = None
+
+    def _recalibrate(self, nets: Nets) -> None:
+        last = max(i for i, p in enumerate(self.phases) if p.turns)
+        mine, self.nets = self.nets, nets
+        r = self._draw(0, 1)
+        for turn in self.phases[last].turns:
+            names = tuple(n for n in turn.names if self.players[n].loss)
+            if names:
+                with self.autocast(), torch.enable_grad():
+                    self.system.losses(names, nets, r)
+        self.nets = mine
+
+
+def _plan(phases: tuple[Phase, ...], total: int) -> list[int]:
+    """Steps of each phase: fixed ones as they are, the rest of ``total`` by shares."""
+    fixed = sum(p.steps or 0 for p in phases if p.turns)
+    shares = sum(p.share for p in phases if p.turns and p.steps is None)
+    rest = max(total - fixed, 0)
+    return [0 if not p.turns else p.steps if p.steps is not None else max(round(rest * p.share / shares), 1) for p in phases]
+
+
+def _double(batch: Any) -> Any:
+    if dataclasses.is_dataclass(batch) and hasattr(batch, "index"):
+        return dataclasses.replace(batch, x=batch.x.double())  # type: ignore[type-var]
+    return type(batch)(**{k: _double(v) for k, v in vars(batch).items()})
+
+
+def _compiled(system: System) -> Callable[..., Any]:
+    return torch.compile(system.losses, dynamic=False)
+
+
+def _board(folder: Path | None) -> Any:
+    from tacit.errors import need
+
+    if folder is None:
+        raise InputError("tensorboard=True needs a run folder to write to; expected run=...; name a folder")
+    need("tensorboard", "tensorboard")
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(folder / "tensorboard")
+
+
+@contextlib.contextmanager
+def _signals(run: Run) -> Iterator[None]:
+    """SIGINT and SIGTERM ask the loop to save and stop; a second one acts at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    old = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, frame: Any) -> None:
+        run.stopping = number
+        for s, handler in old.items():
+            signal.signal(s, handler)
+
+    for s in old:
+        signal.signal(s, ask)
+    try:
+        yield
+    finally:
+        for s, handler in old.items():
+            signal.signal(s, handler)
+
+

@@ -1,0 +1,128 @@
+"""Layers that the architectures share."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+def _world() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def _mean_over_ranks(x: Tensor) -> Tensor:
+    from torch.distributed.nn.functional import all_reduce
+
+    return all_reduce(x) / _world()  # type: ignore[no-untyped-call]
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation for ``(B, C)`` and ``(B, C, …)``, whose statistics are those of all ranks together.
+
+    On several ranks the batch's mean and mean square are averaged differentiably (twice differentiable), so that R ranks
+    equal one. Source: Ioffe & Szegedy 2015, arXiv:1502.03167.
+    """
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        return None
+
+    def forward(self, input: Tensor) -> Tensor:
+        world = _world()
+        if not self.training or world == 1:
+            return super().forward(input)
+        x = input if input.dtype == torch.float64 else input.float()
+        dims = [0, *range(2, x.dim())]
+        shape = [1, -1, *[1] * (x.dim() - 2)]
+        moments = _mean_over_ranks(torch.stack([x.mean(dims), x.square().mean(dims)]))
+        mean, var = moments[0], moments[1] - moments[0].square()
+        with torch.no_grad():
+            n = x.numel() // x.shape[1] * world
+            m = self.momentum or 0.1
+            assert self.running_mean is not None and self.running_var is not None
+            self.running_mean.lerp_(mean, m)
+            self.running_var.lerp_(var * n / max(n - 1, 1), m)
+            if self.num_batches_tracked is not None:
+                self.num_batches_tracked.add_(1)
+        y = (x - mean.view(shape)) * (var.view(shape) + self.eps).rsqrt()
+        if self.affine:
+            y = y * self.weight.view(shape) + self.bias.view(shape)
+        return y.to(input.dtype)
+
+
+def norm_layer(kind: str, channels: int) -> nn.Module:
+    """``batch``, ``layer`` (one group over all channels) or ``none``."""
+    if kind == "batch":
+        return BatchNorm(channels)
+    if kind == "layer":
+        return nn.GroupNorm(1, channels)
+    return nn.Identity()
+
+
+def activation(name: str) -> nn.Module:
+    """An activation by its field's name: ``relu``, ``leaky-relu`` (slope .2), ``tanh``, ``silu``, ``elu``, ``softplus``."""
+    return {
+        "relu": nn.ReLU,
+        "leaky-relu": lambda: nn.LeakyReLU(0.2),
+        "tanh": nn.Tanh,
+        "silu": nn.SiLU,
+        "elu": nn.ELU,
+        "softplus": nn.Softplus,
+    }[name]()
+
+
+ACTIVATIONS = ("relu", "leaky-relu", "tanh", "silu", "elu", "softplus")
+
+
+class Output(nn.Module):
+    """Reshape to the spec's shape and bring into its range: a sigmoid for [0, 1], nothing for unbounded data."""
+
+    def __init__(self, shape: tuple[int, ...], bounded: bool):
+        super().__init__()
+        self.shape, self.bounded = tuple(shape), bounded
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.reshape(len(x), *self.shape)
+        return torch.sigmoid(x) if self.bounded else x
+
+
+class Centre(nn.Module):
+    """Data in [0, 1] to [−1, 1]; unbounded data stay as they are; optionally flattened."""
+
+    def __init__(self, bounded: bool, flat: bool = False):
+        super().__init__()
+        self.bounded, self.flat = bounded, flat
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(1) if self.flat else x
+        return x * 2 - 1 if self.bounded else x
+
+
+class Joined(nn.Module):
+    """A network that reads structured latents: the prior joins them first."""
+
+    def __init__(self, prior: object, net: nn.Module):
+        super().__init__()
+        self.prior, self.net = prior, net
+
+    def forward(self, z: object) -> Tensor:
+        return self.net(self.prior.join(z) if not isinstance(z, Tensor) else z)  # type: ignore[attr-defined]
+
+
+class Scalar(nn.Module):
+    """``(B, 1)`` → ``(B,)``."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.squeeze(-1)
+
+
+@torch.no_grad()
+def initialise(net: nn.Module, std: float | None, generator: torch.Generator | None = None) -> nn.Module:
+    """N(0, std²) weights and zero biases in every linear and convolutional layer (None keeps PyTorch's own)."""
+    if std is not None:
+        for m in net.modules():
+            if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+                m.weight.normal_(0, std, generator=generator)
+                if m.bias is not None:
+                    m.bias.zero_()
+    return net

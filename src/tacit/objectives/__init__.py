@@ -1,0 +1,5 @@
+"""What the players are paid: one small file each."""
+
+from tacit.core.discover import room
+
+globals().update(room(__name__, __path__))

@@ -1,0 +1,88 @@
+"""Penalties on the discriminator's input gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from tacit.core.parts import Penalty, float32
+from tacit.errors import InputError
+
+
+@float32
+def gradient_norms(net: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """‖∇_x net(x)‖₂ for each row, ``(B,)``, in float32 and differentiable in the network's weights."""
+    x = x.detach()
+    x = (x if x.dtype == torch.float64 else x.float()).requires_grad_(True)
+    with torch.enable_grad():
+        out = net(x)
+        (g,) = torch.autograd.grad(out.sum(), x, create_graph=True)
+    return (g.flatten(1).square().sum(1) + 1e-24).sqrt()
+
+
+@dataclass(frozen=True)
+class GradientPenalty(Penalty):
+    """λ·E(‖∇D(x̂)‖ − 1)², x̂ = ε·x + (1 − ε)·G(z), ε ~ U[0, 1] per row (Gulrajani et al. 2017, arXiv:1704.00028).
+
+    Args:
+        weight: λ.
+        one_sided: only norms above 1 are charged: λ·E max(0, ‖∇D‖ − 1)².
+    """
+
+    weight: float = 10.0
+    one_sided: bool = False
+    lipschitz: ClassVar[bool] = True
+    second_order: ClassVar[bool] = True
+
+    def validate(self) -> None:
+        if self.weight < 0:
+            raise InputError(f"GradientPenalty got weight={self.weight}; expected 0 or more; the paper uses 10")
+
+    def __call__(
+        self, net: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, eps: Tensor | None = None, step: int = 0
+    ) -> Tensor:
+        if eps is None:
+            raise TypeError("GradientPenalty interpolates and needs eps, uniform draws of shape (B,)")
+        e = eps.view(-1, *[1] * (real.dim() - 1))
+        excess = gradient_norms(net, e * real + (1 - e) * fake.detach()) - 1
+        return self.weight * (excess.clamp(min=0) if self.one_sided else excess).square().mean()
+
+
+@dataclass(frozen=True)
+class GradientNorm(Penalty):
+    """γ/2·E‖∇D‖² on real data (R1), on fakes (R2) or both (Mescheder et al. 2018, arXiv:1801.04406).
+
+    Args:
+        weight: γ.
+        on: ``real``, ``fake`` or ``both``.
+        every: computed on every k-th step and weighted by k (lazy regularisation; Karras 2020, arXiv:1912.04958).
+    """
+
+    weight: float = 1.0
+    on: Literal["real", "fake", "both"] = "real"
+    every: int = 1
+    second_order: ClassVar[bool] = True
+
+    def validate(self) -> None:
+        if self.on not in ("real", "fake", "both"):
+            raise InputError(f"GradientNorm got on={self.on!r}; expected real, fake or both; choose one")
+        if self.every < 1 or self.weight < 0:
+            raise InputError(
+                f"GradientNorm got weight={self.weight}, every={self.every}; expected weight >= 0 and every >= 1; mend them"
+            )
+
+    def __call__(
+        self, net: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, eps: Tensor | None = None, step: int = 0
+    ) -> Tensor:
+        if step % self.every:
+            return real.new_zeros(())
+        total = real.new_zeros(())
+        if self.on in ("real", "both"):
+            total = total + gradient_norms(net, real).square().mean()
+        if self.on in ("fake", "both"):
+            total = total + gradient_norms(net, fake).square().mean()
+        return 0.5 * self.weight * self.every * total

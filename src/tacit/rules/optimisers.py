@@ -1,0 +1,137 @@
+"""First-order optimisers of PyTorch as rules; fused kernels where they exist."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from tacit.core.field import Field
+from tacit.core.parts import Rule, Stepper
+from tacit.errors import InputError
+
+Schedule = Literal["constant", "linear", "cosine"]
+
+
+class OptimiserStepper(Stepper):
+    """A ``torch.optim`` optimiser over a turn's weights."""
+
+    def __init__(self, groups: Sequence[list[nn.Parameter]], make: type[torch.optim.Optimizer], rule: _Optimiser, **kw: object):
+        weights = [w for g in groups for w in g]
+        fused = all(w.device.type in ("cpu", "cuda", "mps") and w.is_floating_point() for w in weights)
+        if rule.fusable and fused:
+            kw["fused"] = True
+        self.weights, self.rule = weights, rule
+        self.optimiser = make(weights, lr=rule.lr, **kw)  # type: ignore[call-arg]
+
+    def step(self, field: Field) -> None:
+        for w, g in zip(self.weights, field(), strict=True):
+            w.grad = g
+        self.optimiser.step()
+        for w in self.weights:
+            w.grad = None
+
+    def schedule(self, progress: float, scale: float) -> None:
+        lr = self.rule.lr * scale * _decay(self.rule.schedule, progress)
+        if self.rule.warmup > 0 and progress < self.rule.warmup:
+            lr *= progress / self.rule.warmup
+        for group in self.optimiser.param_groups:
+            group["lr"] = lr
+
+    def lr(self) -> float:
+        return float(self.optimiser.param_groups[0]["lr"])
+
+    def state(self) -> dict[str, Tensor]:
+        state = self.optimiser.state_dict()["state"]
+        return {f"{i}.{k}": torch.as_tensor(v) for i, s in state.items() for k, v in s.items() if v is not None}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        full = self.optimiser.state_dict()
+        full["state"] = {}
+        for key, v in state.items():
+            i, _, k = key.partition(".")
+            full["state"].setdefault(int(i), {})[k] = v
+        self.optimiser.load_state_dict(full)
+
+
+def _decay(schedule: str, progress: float) -> float:
+    if schedule == "linear":
+        return 1.0 - progress
+    if schedule == "cosine":
+        return 0.5 * (1.0 + math.cos(math.pi * progress))
+    return 1.0
+
+
+class _Optimiser(Rule):
+    abstract: ClassVar[bool] = True
+    fusable: ClassVar[bool] = True
+    lr: float
+    schedule: Schedule
+    warmup: float
+
+    def validate(self) -> None:
+        if not self.lr > 0:
+            raise InputError(f"{type(self).__name__} got lr={self.lr}; expected a positive learning rate; try 2e-4")
+        if self.schedule not in ("constant", "linear", "cosine"):
+            raise InputError(
+                f"{type(self).__name__} got schedule={self.schedule!r}; expected constant, linear or cosine; choose one"
+            )
+        if not 0 <= self.warmup < 1:
+            raise InputError(f"{type(self).__name__} got warmup={self.warmup}; expected a share of the phase in [0, 1); try 0.05")
+
+
+@dataclass(frozen=True)
+class Adam(_Optimiser):
+    """Adam (Kingma & Ba 2015, arXiv:1412.6980), or AdamW when ``weight_decay > 0`` (Loshchilov 2019, arXiv:1711.05101).
+
+    Args:
+        lr: learning rate at the start.
+        betas: decay of the first and second moments.
+        schedule: constant, linear or cosine decay to 0 over the phase.
+        warmup: share of the phase with a linear rise.
+
+    >>> Adam(2e-4, (0.5, 0.999)).lr
+    0.0002
+    """
+
+    lr: float = 2e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+    weight_decay: float = 0.0
+    schedule: Schedule = "constant"
+    warmup: float = 0.0
+    eps: float = 1e-8
+
+    def bind(self, groups: Sequence[list[nn.Parameter]]) -> Stepper:
+        make = torch.optim.AdamW if self.weight_decay else torch.optim.Adam
+        return OptimiserStepper(groups, make, self, betas=tuple(self.betas), weight_decay=self.weight_decay, eps=self.eps)
+
+
+@dataclass(frozen=True)
+class RMSProp(_Optimiser):
+    """RMSProp (Tieleman & Hinton 2012)."""
+
+    lr: float = 5e-5
+    alpha: float = 0.99
+    schedule: Schedule = "constant"
+    warmup: float = 0.0
+    fusable: ClassVar[bool] = False
+
+    def bind(self, groups: Sequence[list[nn.Parameter]]) -> Stepper:
+        return OptimiserStepper(groups, torch.optim.RMSprop, self, alpha=self.alpha, foreach=True)
+
+
+@dataclass(frozen=True)
+class SGD(_Optimiser):
+    """Stochastic gradient descent, with momentum if asked: w ← w − lr·v (the plain gradient play of a game)."""
+
+    lr: float = 1e-2
+    momentum: float = 0.0
+    schedule: Schedule = "constant"
+    warmup: float = 0.0
+
+    def bind(self, groups: Sequence[list[nn.Parameter]]) -> Stepper:
+        return OptimiserStepper(groups, torch.optim.SGD, self, momentum=self.momentum)

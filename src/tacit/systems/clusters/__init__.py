@@ -1,0 +1,1 @@
+"""Group rows, and label the next one."""
