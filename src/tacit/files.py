@@ -24,7 +24,8 @@ def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
         umask = os.umask(0)
         os.umask(umask)
         os.fchmod(fd, 0o666 & ~umask)
-        with os.fdopen(fd, mode, **({} if "b" in mode else {"encoding": "utf-8", "newline": ""})) as f:
+        binary = "b" in mode
+        with os.fdopen(fd, mode, encoding=None if binary else "utf-8", newline=None if binary else "") as f:
             yield f
             f.flush()
             os.fsync(f.fileno())

@@ -69,9 +69,9 @@ class Model:
         use = self._use("sample")
         rng, parts = self._rng(seed), []
         for start in range(0, n, 512):
-            parts.append(use(self.nets, min(512, n - start), rng).float())
+            parts.append(use(self.nets, min(512, n - start), rng).detach())
         x = torch.cat(parts)
-        return self.spec.undo(x) if raw else x.cpu().numpy()
+        return self.spec.undo(x) if raw else x.float().cpu().numpy()
 
     def encode(self, X: Any, *, seed: int = 0, **load: Any) -> np.ndarray:
         """Codes, ``(n, latent_dim)``."""
@@ -80,7 +80,7 @@ class Model:
     def decode(self, Z: Any, *, seed: int = 0, raw: bool = True) -> np.ndarray:
         """Rows from codes ``(n, latent_dim)``, in the data's own units."""
         use, rng = self._use("decode"), self._rng(seed)
-        z = torch.as_tensor(np.asarray(Z), dtype=torch.float32).to(self._device())
+        z = torch.as_tensor(np.asarray(Z), dtype=torch.float32).to(self._device(), self._dtype())
         if z.dim() != 2 or not len(z):
             raise InputError(f"decode got codes of shape {tuple(z.shape)}; expected (n, latent_dim); pass what encode returns")
         if not torch.isfinite(z).all():
@@ -130,7 +130,7 @@ class Model:
         rng, out = self._rng(seed), []
         for start in range(0, source.n, 1024):
             raw = source.read(start, min(start + 1024, source.n))
-            y = use(self.nets, self.spec.prepare(raw).to(self._device()), rng)
+            y = use(self.nets, self.spec.prepare(raw).to(self._device(), self._dtype()), rng)
             out.append(y.detach().float().cpu() if y.is_floating_point() else y.detach().cpu())
         return torch.cat(out).numpy()
 
@@ -148,7 +148,13 @@ class Model:
         return self.spec.kind == "image" and shape is not None and len(shape) == 2 and shape[1] == self.spec.dim
 
     def _rng(self, seed: int) -> Rng:
-        return Rng(seed, self._device())
+        rng = Rng(seed, self._device())
+        rng.dtype = self._dtype()
+        return rng
+
+    def _dtype(self) -> torch.dtype:
+        """float64 for a model that was fitted so, else float32."""
+        return next((p.dtype for p in self.nets.parameters()), torch.float32)
 
     def _device(self) -> torch.device:
         for p in self.nets.parameters():

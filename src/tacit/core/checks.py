@@ -38,11 +38,23 @@ def check_declaration(system: System, nets: Nets, phases: tuple[Phase, ...]) -> 
                     f"{who}'s turn of {', '.join(turn.names)} has {len(turn.rules)} rules; "
                     f"expected 1 or {len(turn.names)}; give one for each player"
                 )
+            for rule in turn.rules if len(turn.rules) > 1 else ():
+                if rule.joint:
+                    raise InputError(
+                        f"{who}'s turn of {', '.join(turn.names)} gives {type(rule).__name__} to one player beside other rules; "
+                        "expected it alone, since it moves the players of a turn together; give the turn this one rule"
+                    )
             for name in turn.names:
                 if name not in players:
                     raise InputError(
                         f"{who}'s phase '{phase.name}' gives a turn to '{name}', who does not play"
                         f"{suggest(name, players) or ';'} expected one of: {', '.join(players)}"
+                    )
+                rule = turn.rules[turn.names.index(name) if len(turn.rules) > 1 else 0]
+                if getattr(players[name], rule.needs) is None:
+                    raise InputError(
+                        f"{who}'s player '{name}' moves by {type(rule).__name__} but states no {rule.needs}; "
+                        f"expected Player({name!r}, …, {rule.needs}=…); state it, or take another rule"
                     )
                 for w in nets.parameters(players[name].owns):
                     if id(w) in owner:

@@ -29,6 +29,7 @@ class Field:
         autocast: opens the precision context, inside each call.
         weights, losses: the players' weights and the losses, where the caller has them already.
         rng: the rule's own noise, the same on every rank.
+        evaluator: computes what :meth:`evaluate` does by other means (compiled).
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Field:
         weights: Sequence[list[nn.Parameter]] | None = None,
         losses: Callable[[tuple[str, ...], Nets, Round], dict[str, Terms]] | None = None,
         rng: Rng | None = None,
+        evaluator: Callable[[Field, Round], tuple[list[Tensor], dict[str, Terms]]] | None = None,
     ):
         self.system, self.nets, self.players, self.rounds = system, nets, tuple(players), rounds
         self.mean, self.autocast = mean, autocast
@@ -50,8 +52,9 @@ class Field:
         self._losses = losses or system.losses
         owned = tuple({name for p in players for name in p.owns})
         self._foreign = nets.buffers(exclude=owned)
+        self.watchers = tuple(p for p in self.players if p.watch)
         self.log: dict[str, Tensor] = {}
-        self.rng = rng
+        self.rng, self.evaluator = rng, evaluator
 
     @contextlib.contextmanager
     def _visiting(self) -> Iterator[None]:
@@ -64,19 +67,43 @@ class Field:
                 with torch.no_grad():
                     torch._foreach_copy_(self._foreign, kept)
 
-    def _gradients(self, r: Round, create_graph: bool) -> list[Tensor]:
+    @property
+    def whole(self) -> Round:
+        """The round that the micro-batches were cut from."""
+        return self.rounds[0].__dict__.get("whole", self.rounds[0])
+
+    def evaluate(
+        self, r: Round, nets: Nets | None = None, weights: Sequence[Sequence[Tensor]] | None = None, create_graph: bool = False
+    ) -> tuple[list[Tensor], dict[str, Terms]]:
+        """Gradients (weights in order) and terms (by player) at one round, at these networks' weights."""
+        weights = self.weights if weights is None else weights
         with self.autocast():
-            terms = self._losses(self.names, self.nets, r)
-        self._record(terms)
+            terms = self._losses(self.names, nets or self.nets, r)
         grads: list[Tensor] = []
-        for i, (name, weights) in enumerate(zip(self.names, self.weights, strict=True)):
+        for i, (name, own) in enumerate(zip(self.names, weights, strict=True)):
             total = _total(terms[name])
             last = i == len(self.names) - 1
             got = torch.autograd.grad(
-                total, weights, retain_graph=create_graph or not last, create_graph=create_graph, allow_unused=True
+                total, own, retain_graph=create_graph or not last, create_graph=create_graph, allow_unused=True
             )
-            grads += [torch.zeros_like(w) if g is None else g for g, w in zip(got, weights, strict=True)]
+            grads += [torch.zeros_like(w) if g is None else g for g, w in zip(got, own, strict=True)]
+        return grads, terms
+
+    def _gradients(self, r: Round) -> list[Tensor]:
+        grads, terms = self.evaluator(self, r) if self.evaluator else self.evaluate(r)
+        self._record(terms)
+        if self.watchers:
+            self._record(self.watch(r))
         return grads
+
+    def watch(self, r: Round) -> dict[str, Terms]:
+        """What the players watch, by player; running statistics do not move."""
+        own = self.nets.buffers()
+        kept = [b.clone() for b in own]
+        with torch.no_grad(), self.autocast():
+            seen = {p.name: p.watch(self.nets, r) for p in self.watchers if p.watch}
+            torch._foreach_copy_(own, kept) if kept else None
+        return seen
 
     def _record(self, terms: dict[str, Terms]) -> None:
         share = 1.0 / len(self.rounds)
@@ -92,10 +119,10 @@ class Field:
         """The field: one tensor for each weight, players in order, weights in order."""
         self.log = {}
         with torch.enable_grad(), self._visiting():
-            total = self._gradients(self.rounds[0], False)
+            total = self._gradients(self.rounds[0])
             if len(self.rounds) > 1:
                 for r in self.rounds[1:]:
-                    torch._foreach_add_(total, self._gradients(r, False))
+                    torch._foreach_add_(total, self._gradients(r))
                 torch._foreach_div_(total, float(len(self.rounds)))
         return self.mean(total)
 
@@ -105,8 +132,10 @@ class Field:
         total = [torch.zeros_like(w) for w in flat]
         with torch.enable_grad(), self._visiting():
             for r in self.rounds:
-                grads = self._gradients(r, True)
+                grads, _ = self.evaluate(r, create_graph=True)
                 live = [(g, u) for g, u in zip(grads, vector, strict=True) if g.requires_grad]
+                if not live:
+                    continue
                 got = torch.autograd.grad(
                     [g for g, _ in live], flat, [u.to(g.dtype) for g, u in live], allow_unused=True
                 )

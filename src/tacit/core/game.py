@@ -52,7 +52,10 @@ class Round:
         return Round(**{**self.__dict__, **values})
 
     def split(self, parts: int, size: int) -> list[Round]:
-        """``parts`` micro-batches: every tensor with ``size`` leading rows is cut, everything else is shared."""
+        """``parts`` micro-batches: every tensor with ``size`` leading rows is cut, everything else is shared.
+
+        Each knows the ``whole`` that it was cut from, for closed forms.
+        """
         if parts == 1:
             return [self]
         step = size // parts
@@ -62,7 +65,7 @@ class Round:
         def cut(i: int) -> Callable[[Tensor], Tensor]:
             return lambda t: t[i * step : (i + 1) * step] if t.dim() and t.shape[0] == size else t
 
-        return [tree_map(cut(i), shared).but(memory=memory) for i in range(parts)]
+        return [tree_map(cut(i), shared).but(memory=memory, size=step, whole=self) for i in range(parts)]
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class Turn:
         reuse: keep one round for all repetitions.
         when: ``when(log) -> bool`` on the last rank-averaged log of every turn (name → float); False skips the turn.
         every: take the turn only on every k-th step of the phase.
+        draw: what the turn's rounds are drawn by, where it is not the system's ``draw`` (pairs, edges).
     """
 
     players: str | tuple[str, ...]
@@ -106,6 +110,7 @@ class Turn:
     reuse: bool = False
     when: Callable[[dict[str, float]], bool] | None = None
     every: int = 1
+    draw: Callable[[Nets, Any, Rng, dict[str, Tensor]], Round] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -171,12 +176,12 @@ class World:
 
     def array(self) -> Tensor:
         """All prepared rows, ``(n, *shape)``."""
-        return self.feed.array()
+        return self.feed.array().to(self.rng.dtype)
 
     def map(self, fn: Callable[[Tensor], Tensor], size: int = 2048) -> Tensor:
         """``fn`` over all rows in batches, without gradients, put together."""
         with torch.no_grad():
-            return torch.cat([fn(b.x) for b in self.feed.batches(size)])
+            return torch.cat([fn(b.x.to(self.rng.dtype)) for b in self.feed.batches(size)])
 
 
 @dataclass(frozen=True)

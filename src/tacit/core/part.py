@@ -135,11 +135,18 @@ def from_json(value: Any, allow: tuple[str, ...] = ()) -> Any:
                     f"the model uses the class {tag}, which is not part of Tacit; expected a module that the caller "
                     f"allows; load it with allow=({module!r},) if you trust that code"
                 )
-            cls: Any = importlib.import_module(module)
-            for piece in qualname.split("."):
-                cls = getattr(cls, piece)
+            try:
+                cls: Any = importlib.import_module(module)
+                for piece in qualname.split("."):
+                    cls = getattr(cls, piece)
+            except (ImportError, AttributeError) as e:
+                raise InputError(
+                    f"the class {tag} cannot be imported ({e}); expected it at that path; put its module on the Python path"
+                ) from None
             if not (isinstance(cls, type) and issubclass(cls, Part)):
                 raise InputError(f"{tag} is not a part; expected a subclass of tacit.System or another part; check the file")
+        elif "/" not in tag:
+            raise InputError(f"there is no part '{tag}'; expected 'kind/name' or 'module:Class'; check the file")
         else:
             cls = get(*tag.split("/", 1))
         return build(cls, {k: from_json(v, allow) for k, v in value["options"].items()})

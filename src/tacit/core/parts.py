@@ -104,6 +104,24 @@ class Prior(Part):
         raise NotImplementedError
 
 
+class Augmentation(Part):
+    """A random change of a row that leaves its meaning: ``augment(x, u)`` with ``u = augment.draw(x, rng)``."""
+
+    kind: ClassVar[str] = "augmentation"
+    abstract: ClassVar[bool] = True
+
+    def check(self, spec: Any) -> None:
+        """Refuse data that it cannot change (``InputError``)."""
+
+    def draw(self, like: Tensor, rng: Rng) -> Tensor:
+        """The random numbers for rows like ``like``, ``(B, …)``."""
+        raise NotImplementedError
+
+    def __call__(self, x: Tensor, u: Tensor) -> Tensor:
+        """The changed rows, of the shape of ``x``, differentiable in ``x``."""
+        raise NotImplementedError
+
+
 class Networks(Part):
     """An architecture: what turns a spec into modules."""
 
@@ -135,6 +153,10 @@ class Rule(Part):
 
     kind: ClassVar[str] = "rule"
     abstract: ClassVar[bool] = True
+    joint: ClassVar[bool] = False
+    """Whether it needs the field of all players of its turn, and cannot be given to one of them beside other rules."""
+    needs: ClassVar[str] = "loss"
+    """What a player must state to be moved by it: ``loss`` or ``solve``."""
 
     def bind(self, groups: Sequence[list[nn.Parameter]]) -> Stepper:
         """Bind to a turn's weights (one list for each player)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import json
@@ -109,7 +110,9 @@ def resume(
     folder = Path(run)
     config = read_config(folder)
     if (folder / "system.json").exists() and not (folder / checkpoint.NAME).exists():
-        raise InputError(f"the run {folder} is finished; expected one that stopped early; train it further with fit --from {folder}")
+        raise InputError(
+            f"the run {folder} is finished; expected one that stopped early; train it further with fit --from {folder}"
+        )
     tensors, state = checkpoint.load(folder)
     system = from_json(config["system"], allow)
     opts = options_.make(config["options"])
@@ -125,7 +128,7 @@ def resume(
             f"the data is not what the run {folder} was fitted on ({where['n']} rows of {tuple(where['shape'])}); "
             "expected the same rows in the same order; resume with the original data, or start a new run with fit --from"
         )
-    spec = Spec.learn(main, scale=system.scale)
+    spec = Spec.from_json(state["spec"], checkpoint.nest(tensors, "spec"))
     ranks = join()
     with torch.random.fork_rng():
         engine = _build(system, spec, opts, sources, weights, ranks, folder, config, callbacks, progress, None)
@@ -154,7 +157,7 @@ def _folder(run: str | os.PathLike[str] | None, overwrite: bool) -> Path | None:
     folder = Path(run)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"the run folder {folder} is a file; expected a new or empty folder; choose another name")
-    if (folder / "config.json").exists() and not overwrite:
+    if any((folder / f).exists() for f in ("config.json", "system.json")) and not overwrite:
         raise InputError(f"{folder} already holds a run; expected a new folder; go on with tacit resume {folder}, or overwrite it")
     return folder
 
@@ -194,23 +197,23 @@ def _finish(
     try:
         nets = engine.go(tensors, state)
     except (Diverged, Interrupted):
-        if engine.folder is not None and (engine.folder / "config.json").exists():
-            _model(engine, engine.nets, source, config, began).save(engine.folder)
+        if engine.opened and engine.ranks.first:
+            # The checkpoint is whole whatever becomes of this; what happened must not be hidden by a full disk.
+            with contextlib.suppress(OSError):
+                _model(engine, engine.nets, source, config, began).save(engine.folder)
         raise
     model = _model(engine, nets, source, config, began)
+    if engine.folder is not None and not engine.opened:
+        engine.open()
     if engine.folder is not None and engine.ranks.first:
-        if not (engine.folder / "config.json").exists():
-            engine.config = config
-            from tacit.files import write_json
-
-            engine.folder.mkdir(parents=True, exist_ok=True)
-            write_json(engine.folder / "config.json", config)
         try:
             model.save(engine.folder)
         except OSError as e:
+            rescued = (engine.folder / checkpoint.NAME).exists()
             raise TacitError(
-                f"the model could not be written to {engine.folder} ({e.strerror}); the last checkpoint is whole; "
-                f"free some space and run: tacit resume {engine.folder}"
+                f"the model could not be written to {engine.folder} ({e.strerror}); "
+                + ("the last checkpoint is whole; " if rescued else "")
+                + (f"free some space and run: tacit resume {engine.folder}" if rescued else "free some space and fit again")
             ) from None
         (engine.folder / checkpoint.NAME).unlink(missing_ok=True)
     engine.ranks.wait()

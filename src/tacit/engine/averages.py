@@ -35,9 +35,9 @@ class Averages:
         modules = {k: copy.deepcopy(m) if k in self.names else m for k, m in self.nets.modules().items()}
         averaged = Nets(modules, self.nets.memory)
         with torch.no_grad():
-            targets = [p for n in self.names for p in modules[n].parameters()]
+            targets: list[Tensor] = [p for n in self.names for p in modules[n].parameters()]
             torch._foreach_copy_(targets, self.weights)
-        norms = [m for n in self.names for m in modules[n].modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        norms: list[nn.Module] = [m for n in self.names for m in modules[n].modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         if norms and recalibrate:
             _recalibrate(averaged, norms, self.names, recalibrate)
         return averaged
@@ -51,14 +51,12 @@ def _recalibrate(
     momenta = [m.momentum for m in norms]
     for m in norms:
         m.reset_running_stats()  # type: ignore[operator]
+        # Without a momentum the statistics are the plain mean over all calls, also of several calls in a batch.
+        m.momentum = None  # type: ignore[assignment]
     nets.train()
-    for i in range(batches):
-        for m in norms:
-            m.momentum = 1 / (i + 1)  # type: ignore[assignment]
+    for _ in range(batches):
         run(nets)
     for m, v in zip(norms, momenta, strict=True):
         m.momentum = v
     with torch.no_grad():
         torch._foreach_copy_(others, kept) if others else None
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import Any
 
 from tacit.engine import precision as precision_
@@ -47,18 +48,22 @@ class Options:
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "log_every"):
             v = getattr(self, name)
-            if v is not None and (isinstance(v, bool) or int(v) != v or v < 1):
+            if v is not None and not (_whole(v) and v >= 1):
                 raise InputError(f"got {name}={v}; expected a whole number of 1 or more; mend {name}")
-        if self.accumulate < 1:
-            raise InputError(f"got accumulate={self.accumulate}; expected 1 or more; mend accumulate")
-        if self.seed < 0:
-            raise InputError(f"got seed={self.seed}; expected 0 or more; choose another seed")
-        if self.ema is not None and not 0 <= self.ema < 1:
+        if not (_whole(self.accumulate) and self.accumulate >= 1):
+            raise InputError(f"got accumulate={self.accumulate}; expected a whole number of 1 or more; mend accumulate")
+        if not (_whole(self.seed) and self.seed >= 0):
+            raise InputError(f"got seed={self.seed}; expected a whole number of 0 or more; choose another seed")
+        if self.ema is not None and not (isinstance(self.ema, Real) and 0 <= self.ema < 1):
             raise InputError(f"got ema={self.ema}; expected a decay in [0, 1); try 0.999, or 0 for none")
-        if self.max_minutes is not None and not self.max_minutes > 0:
+        if self.max_minutes is not None and not (isinstance(self.max_minutes, Real) and self.max_minutes > 0):
             raise InputError(f"got max_minutes={self.max_minutes}; expected more than 0; raise it or leave it out")
         precision_.check(self.precision)
         interval(self.checkpoint_every)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer()
 
 
 def make(values: dict[str, Any]) -> Options:

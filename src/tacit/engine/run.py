@@ -24,6 +24,7 @@ from tacit.core.nets import Nets
 from tacit.core.rng import Rng
 from tacit.engine import checkpoint, precision
 from tacit.engine.averages import Averages
+from tacit.engine.compiled import Compiled
 from tacit.engine.options import Options, interval
 from tacit.engine.ranks import Ranks
 from tacit.engine.record import Record
@@ -41,8 +42,9 @@ class _TurnState:
         self.players = tuple(by_name[n] for n in turn.names)
         groups = [run.nets.parameters(p.owns) for p in self.players]
         self.field = Field(
-            run.system, run.nets, self.players, [], run.ranks.mean, run.autocast, groups, run.losses, run.rule_rng
-        )
+            run.system, run.nets, self.players, [], run.ranks.mean, run.autocast, groups, run.losses, run.rule_rng,
+            Compiled() if run.options.compile else None,
+        )  # fmt: skip
         if len(turn.rules) == 1:
             self.steppers = [(self.field, turn.rules[0].bind(groups))]
         else:
@@ -138,8 +140,10 @@ class Run:
         self.stopping: int | None = None
         self.status = "finished"
         self.estimate_s = self.cost_s = 0.0
-        self.good: list[Tensor] | None = None
+        self.good: list[Tensor] = []
         self.good_step = 0
+        self.watched: set[str] = set()
+        self.opened = False
         self.board: Any = None
 
     # ------------------------------------------------------------------ the fit
@@ -188,7 +192,9 @@ class Run:
         if self.progress:
             self.progress.start(sum(self.plan), self.done, phase.name, self.estimate_s)
         if self.folder is not None and resumed is None and self.phase_index == self._first_trained():
-            self._open()
+            self.open()
+            self.save()
+        self._keep()
         if self.options.tensorboard and self.board is None and self.ranks.first:
             self.board = _board(self.folder)
         self._train(phase)
@@ -208,15 +214,14 @@ class Run:
     def _bind(self, phase: Phase) -> None:
         chosen = self.precisions.get(str(self.phase_index), self.options.precision)
         self.autocast = precision.context(chosen, self.device)
-        if self.options.compile:
-            self.losses = _compiled(self.system)
         self.turns = [_TurnState(t, self, self.players) for t in phase.turns]
 
-    def _draw(self, step: int, steps: int, local: int | None = None) -> Round:
+    def _draw(self, step: int, steps: int, turn: Turn | None = None) -> Round:
         batch = self.feed.next()
         if self.dtype == torch.float64:
             batch = _double(batch)
-        r = self.system.draw(self.nets, batch, self.rng, self.nets.memory)
+        draw = turn.draw if turn and turn.draw else self.system.draw
+        r = draw(self.nets, batch, self.rng, self.nets.memory)
         r.__dict__.update(memory=self.nets.memory, step=step, progress=step / steps, size=self.local)
         return r
 
@@ -225,16 +230,16 @@ class Run:
         kept = (self.feed.state(), self.rng.state(), self.rule_rng.state(), torch.get_rng_state())
         buffers = self.nets.buffers()
         buffer_values = [b.clone() for b in buffers]
-        r = self._draw(0, max(self.plan[self.phase_index], 1))
         for t in self.turns:
+            r = self._draw(0, max(self.plan[self.phase_index], 1), t.turn)
             t.field.rounds = r.split(self.options.accumulate, self.local)
             if t.trains:
                 with self.autocast():
                     terms = check_losses(self.system, self.nets, t.players, t.field.rounds[0], self.losses)
                 t.keys = [f"{p}/{k}" for p, ts in terms.items() for k in ts]
-                for p in t.players:
-                    if p.watch:
-                        t.keys += [f"{p.name}/{k}" for k in p.watch(self.nets, t.field.rounds[0])]
+                seen = t.field.watch(t.field.rounds[0])
+                self.watched |= {f"{p}/{k}" for p, ts in seen.items() for k in ts}
+                t.keys += [f"{p}/{k}" for p, ts in seen.items() for k in ts]
         key = str(self.phase_index)
         trained = [t for t in self.turns if t.trains]
         if key not in self.precisions:
@@ -301,7 +306,7 @@ class Run:
                     stepper.schedule(progress, self.scale)
                 for k in range(turn.times):
                     if k == 0 or not turn.reuse:
-                        t.field.rounds = self._draw(self.step, steps).split(self.options.accumulate, self.local)
+                        t.field.rounds = self._draw(self.step, steps, turn).split(self.options.accumulate, self.local)
                     t.step()
                     if t.keys:
                         self.record.add(row, i, t.field.log, 1.0 / turn.times)
@@ -352,11 +357,13 @@ class Run:
         self.last.update(means)
         totals: dict[str, float] = {}
         for k, v in means.items():
+            if k in self.watched:
+                continue
             totals[k.split("/")[0]] = totals.get(k.split("/")[0], 0.0) + v
         now = self.elapsed + time.monotonic() - self.started
         before = self.log[-1] if self.log else {"step": 0, "time_s": 0.0}
         rate = (self.done - before["step"]) / max(now - before["time_s"], 1e-9)
-        line = {"step": self.done, "phase": phase.name, "time_s": round(now, 3), "rate": round(rate, 3)}
+        line: dict[str, Any] = {"step": self.done, "phase": phase.name, "time_s": round(now, 3), "rate": round(rate, 3)}
         line |= {k: v for k, v in means.items()}
         line |= {f"{k}/loss": v for k, v in totals.items()}
         lr = [s.lr() for t in self.turns for _, s in t.steppers]
@@ -364,8 +371,7 @@ class Run:
         self._write(line)
         if phase.plateau:
             self._watch_plateau(phase.plateau, means)
-        self.good = [p.detach().clone() for p in self.nets.parameters()]
-        self.good_step = self.done
+        self._keep()
         self.record.clear()
         if self.progress:
             self.progress.terms(means, rate)
@@ -391,7 +397,7 @@ class Run:
             self._warn(f"the log of {self.folder} could not be written ({e.strerror}); training goes on; free some space")
 
     def _weights_finite(self) -> bool:
-        weights = self.nets.parameters()
+        weights: list[Tensor] = list(self.nets.parameters())
         if not weights:
             return True
         norms = torch._foreach_norm(weights)
@@ -401,14 +407,22 @@ class Run:
         where = f"the term '{bad[1]}' was the first, at step {self.done - (self.step - first_step) + bad[0] + 1}" if bad else (
             f"a weight was the first, before step {self.done}"
         )
-        if self.good is not None:
-            torch._foreach_copy_(self.nets.parameters(), self.good)
+        torch._foreach_copy_(self._kept(), self.good)
+        self.nets.memory.update(self.good_memory)
         self.status = "diverged"
-        kept = f"the weights of step {self.good_step} are kept" if self.good is not None else "the initial weights are kept"
+        kept = f"the weights of step {self.good_step} are kept" if self.good_step else "the initial weights are kept"
         self.done = self.good_step
         raise Diverged(
             f"the run became NaN or infinite: {where}; {kept}; lower the learning rate, or add a penalty or use precision float32"
         )
+
+    def _kept(self) -> list[Tensor]:
+        return [*self.nets.parameters(), *self.nets.buffers()]
+
+    def _keep(self) -> None:
+        """Remember weights, running statistics and memory, to return to when a later step diverges."""
+        self.good, self.good_step = [t.detach().clone() for t in self._kept()], self.done
+        self.good_memory = {k: v.clone() for k, v in self.nets.memory.items()}
 
     def _plateau_over(self, phase: Phase) -> bool:
         p = phase.plateau
@@ -417,7 +431,9 @@ class Run:
     def _watch_plateau(self, p: Plateau, means: dict[str, float]) -> None:
         s = self.plateau
         if p.term not in means:
-            raise InputError(f"the plateau watches '{p.term}', which is not a term here; expected one of: {', '.join(means)}; mend it")
+            raise InputError(
+                f"the plateau watches '{p.term}', which is not a term here; expected one of: {', '.join(means)}; mend it"
+            )
         s["sum"] = s.get("sum", 0.0) + means[p.term] * self.record.filled
         s["count"] = s.get("count", 0) + self.record.filled
         if s["count"] < p.every:
@@ -446,17 +462,24 @@ class Run:
 
     # ------------------------------------------------------------------ saving
 
-    def _open(self) -> None:
+    def open(self) -> None:
         """The first write of the run: everything before it may refuse without leaving a trace."""
         from tacit.files import write_json
 
         assert self.folder is not None
+        self.opened = True
         if self.ranks.first:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for stale in ("log.jsonl", checkpoint.NAME, "system.json", "weights.safetensors", "report.html"):
-                (self.folder / stale).unlink(missing_ok=True)
-            write_json(self.folder / "config.json", self.config)
-            self.save()
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                for stale in ("log.jsonl", checkpoint.NAME, "system.json", "weights.safetensors", "report.html"):
+                    if (self.folder / "config.json").exists() or (self.folder / "system.json").exists():
+                        (self.folder / stale).unlink(missing_ok=True)
+                write_json(self.folder / "config.json", self.config)
+            except OSError as e:
+                raise InputError(
+                    f"the run folder {self.folder} cannot be written ({e.strerror}); expected a folder with space and permission; "
+                    "choose another with run=…"
+                ) from None
         self.ranks.wait()
 
     def _warn(self, message: str) -> None:
@@ -479,7 +502,7 @@ class Run:
 
     def _state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         flat = checkpoint.flat
-        tensors = flat("net", self.nets.state()) | flat("memory", self.nets.memory)
+        tensors = flat("net", self.nets.state()) | flat("memory", self.nets.memory) | flat("spec", self.spec.tensors())
         feed = checkpoint.pull(self.feed.state(), tensors, "feed")
         tensors |= {"rng/noise": self.rng.state(), "rng/rule": self.rule_rng.state(), "rng/torch": torch.get_rng_state()}
         if self.averages:
@@ -492,7 +515,7 @@ class Run:
             "phase": self.phase_index, "step": self.step, "done": self.done, "plan": self.plan, "scale": self.scale,
             "precisions": self.precisions, "plateau": self.plateau, "log_bytes": self.log_bytes, "log_lines": len(self.log),
             "last": self.last, "elapsed": self.elapsed + time.monotonic() - self.started,
-            "feed": feed,
+            "feed": feed, "spec": self.spec.to_json(),
             "callbacks": [c.state() if hasattr(c, "state") else None for c in self.callbacks],
         }  # fmt: skip
         return tensors, state
@@ -500,6 +523,7 @@ class Run:
     def restore_position(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         """What must be known before the phase begins: where the run was, its weights and its memory."""
         self.phase_index, self.step, self.done = state["phase"], state["step"], state["done"]
+        self.opened = True
         self.plan, self.precisions, self.elapsed = state["plan"], state["precisions"], state["elapsed"]
         self.nets.load_state(checkpoint.nest(tensors, "net"))
         self.nets.memory.update({k: v.to(self.device) for k, v in checkpoint.nest(tensors, "memory").items()})
@@ -530,7 +554,9 @@ class Run:
         saved = self.save()
         self.status = "interrupted"
         name = signal.Signals(self.stopping or signal.SIGINT).name
-        where = f"saved in {self.folder}; go on with: tacit resume {self.folder}" if saved else "nothing was saved, since the run has no folder"
+        where = "nothing was saved, since the run has no folder"
+        if saved:
+            where = f"saved in {self.folder}; go on with: tacit resume {self.folder}"
         if self.folder is not None and not saved and self.ranks.first:
             where = "the last checkpoint is whole"
         raise Interrupted(f"stopped by {name} at step {self.done}; {where}", self.stopping or signal.SIGINT)
@@ -546,8 +572,8 @@ class Run:
     def _recalibrate(self, nets: Nets) -> None:
         last = max(i for i, p in enumerate(self.phases) if p.turns)
         mine, self.nets = self.nets, nets
-        r = self._draw(0, 1)
         for turn in self.phases[last].turns:
+            r = self._draw(0, 1, turn)
             names = tuple(n for n in turn.names if self.players[n].loss)
             if names:
                 with self.autocast(), torch.enable_grad():
@@ -565,12 +591,8 @@ def _plan(phases: tuple[Phase, ...], total: int) -> list[int]:
 
 def _double(batch: Any) -> Any:
     if dataclasses.is_dataclass(batch) and hasattr(batch, "index"):
-        return dataclasses.replace(batch, x=batch.x.double())  # type: ignore[type-var]
+        return dataclasses.replace(batch, x=batch.x.double())  # type: ignore[type-var, union-attr]
     return type(batch)(**{k: _double(v) for k, v in vars(batch).items()})
-
-
-def _compiled(system: System) -> Callable[..., Any]:
-    return torch.compile(system.losses, dynamic=False)
 
 
 def _board(folder: Path | None) -> Any:

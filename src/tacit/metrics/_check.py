@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -119,9 +120,10 @@ def whole(value: Any, name: str, at_least: int) -> int:
 
 def positive(value: Any, name: str) -> float:
     """A finite number above zero."""
-    if isinstance(value, bool) or not np.isscalar(value) or not np.isfinite(value) or value <= 0:
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else np.nan
+    if not 0 < number < np.inf:
         raise InputError(f"{name} is {value!r}; expected a number above 0; change it")
-    return float(value)
+    return number
 
 
 def choice(value: Any, name: str, choices: tuple[str, ...]) -> str:

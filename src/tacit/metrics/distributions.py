@@ -114,9 +114,9 @@ def fid(real: Sample, fake: Sample, *, error: bool = True) -> Figure:
 
     Returns:
         The distance with the delta-method standard error of its sampling noise (not of its bias):
-        √(Σ Var[ψ(x)]/n), ψ(x) = (x−μ)ᵀG(x−μ) + 2(μ−μ')ᵀ(x−μ), with G = I − T the gradient by the covariance and
-        T the optimal map's matrix (Rippl, Munk & Sturm 2016, arXiv:1507.04090). Only sets given as features add
-        to it; moments count as fixed, and without features it is None.
+        √(Σ Var[ψ(x)]/n), ψ(x) = (x−μ)ᵀG(x−μ) + 2(μ−μ')ᵀ(x−μ), with G = I − T the gradient by the
+        covariance and T the optimal map's matrix (Rippl, Munk & Sturm 2016, arXiv:1507.04090). Only sets
+        given as features add to it; moments count as fixed, and without features it is None.
 
     Raises:
         InputError: fewer than two rows, NaN, or different widths.

@@ -193,8 +193,8 @@ def log_ratio(
     ``f_divergence``."""
     a, b = _check.pair(x, y, ("x", "y"))
     folds = _check.whole(folds, "folds", 2)
-    for rows, side in ((a, "x"), (b, "y")):
-        _check.enough(len(rows), side, 2 * folds)
+    _check.enough(len(a), "x", 2 * folds)
+    _check.enough(len(b), "y", 2 * folds)
     rows, side = np.concatenate([a, b]), np.repeat([1, 0], [len(a), len(b)])
     model = ratio_classifier(rows.shape[1], seed) if classifier is None else classifier
     out = np.empty(len(rows))

@@ -33,7 +33,7 @@ def pixels(x: Any) -> np.ndarray:
     return _check.rows(x, "x")
 
 
-def extract(extractor: Extractor, x: Any, *, batch_size: int = 1024, device: str = "cpu") -> np.ndarray:
+def extract(extractor: Extractor, x: Any, *, batch_size: int = 1024, device: str | None = None) -> np.ndarray:
     """Features of every row, batch by batch.
 
     Args:
@@ -41,7 +41,7 @@ def extract(extractor: Extractor, x: Any, *, batch_size: int = 1024, device: str
             or function from a float32 batch (b, …) to features (b, d).
         x: data (n, …) in the units the extractor was made for.
         batch_size: rows in a batch.
-        device: where the module runs.
+        device: where the batches go and the module runs; default where its weights are.
 
     Returns:
         float64 (n, d).
@@ -102,19 +102,20 @@ class Classifier(nn.Module):
         """Logits (b, k)."""
         return self.head(self.features(x))
 
-    def probabilities(self, x: Any, *, batch_size: int = 1024, device: str = "cpu") -> np.ndarray:
+    def probabilities(self, x: Any, *, batch_size: int = 1024, device: str | None = None) -> np.ndarray:
         """Class probabilities, float64 (n, k), of data (n, *shape)."""
         self.check(x)
-        return _batches(self, lambda b: self(b).double().softmax(1), x, batch_size, device)
+        return _batches(self, lambda b: self(b).cpu().double().softmax(1), x, batch_size, device)
 
-    def predict(self, x: Any, *, batch_size: int = 1024, device: str = "cpu") -> np.ndarray:
+    def predict(self, x: Any, *, batch_size: int = 1024, device: str | None = None) -> np.ndarray:
         """The likeliest label of every row, int64 (n,)."""
         self.check(x)
         return self.classes[_batches(self, lambda b: self(b), x, batch_size, device).argmax(1)]
 
     def check(self, x: Any) -> None:
         """Refuse data of another shape, or plainly in other units (bytes for [0, 1] and the reverse)."""
-        shape = tuple(np.shape(x))
+        x = _raw(x)
+        shape = tuple(x.shape)
         if shape[1:] != self.shape:
             raise InputError(
                 f"x has rows of shape {shape[1:]}; this classifier expects {self.shape}; reshape or train "
@@ -193,31 +194,45 @@ def load_classifier(path: str | os.PathLike[str]) -> Classifier:
     return model.eval()
 
 
+def _raw(x: Any) -> np.ndarray | Tensor:
+    """x without a copy where it holds numbers already (bytes stay bytes)."""
+    if isinstance(x, Tensor):
+        return x
+    x = np.asarray(x)
+    return x if x.dtype.kind in "fiub" else _check.array(x, "x")
+
+
 def _batches(
-    module: nn.Module | None, function: Callable[[Tensor], Tensor], x: Any, batch_size: int, device: str
+    module: nn.Module | None,
+    function: Callable[[Tensor], Tensor],
+    x: Any,
+    batch_size: int,
+    device: str | None,
 ) -> np.ndarray:
     step = _check.whole(batch_size, "batch_size", 1)
-    if not len(x):
+    if not np.ndim(x) or not len(x):
         raise InputError("x is empty; expected at least one row; give some data")
-    training = module is not None and module.training
-    out = []
+    x = _raw(x)
+    training, out = module is not None and module.training, []
+    home = next((p.device for p in module.parameters()), torch.device("cpu")) if module is not None else None
+    where = torch.device(device) if device is not None else home or torch.device("cpu")
     if module is not None:
-        module.eval().to(device)
+        module.eval().to(where)
     try:
         with torch.inference_mode():
             for i in range(0, len(x), step):
                 part = x[i : i + step]
-                part = part if isinstance(part, Tensor) else torch.from_numpy(np.ascontiguousarray(part))
-                y = function(part.to(device).float())
+                part = part if isinstance(part, Tensor) else torch.from_numpy(np.array(part, order="C"))
+                y = function(part.to(where).float())
                 if not isinstance(y, Tensor) or y.ndim < 1 or len(y) != len(part):
                     raise InputError(
                         f"the extractor gave {tuple(np.shape(y))} for {len(part)} rows; expected (rows, "
                         "features); change it"
                     )
-                out.append(y.reshape(len(y), -1).double().cpu())
+                out.append(y.reshape(len(y), -1).cpu().double())
     finally:
         if module is not None:
-            module.train(training)
+            module.train(training).to(home)
     return _check.rows(torch.cat(out), "features")
 
 

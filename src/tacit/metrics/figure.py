@@ -57,7 +57,7 @@ class Figure:
 
 
 def mean_figure(x: np.ndarray, low: float = -np.inf, high: float = np.inf) -> Figure:
-    """The mean of independent values x, shape (n,), its standard error s/√n and x̄ ± 1.96 s/√n within the range."""
+    """The mean of independent values x, shape (n,), its standard error s/√n and 95 % interval."""
     x = np.asarray(x, dtype=np.float64)
     value = float(x.mean())
     if len(x) < 2:

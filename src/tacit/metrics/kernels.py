@@ -127,7 +127,10 @@ def gaussian(x: np.ndarray, y: np.ndarray, bandwidths: Sequence[float] | None = 
 
     def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         squared = cdist(a, b, "sqeuclidean")
-        return np.mean([np.exp(-squared * s) for s in scales], axis=0)
+        total, term = np.zeros_like(squared), np.empty_like(squared)
+        for s in scales:
+            total += np.exp(np.multiply(squared, -s, out=term), out=term)
+        return total / len(scales)
 
     return kernel
 
@@ -155,13 +158,13 @@ def _discrepancy(
     across = np.zeros(len(y))
     own_x, own_y, other_x = np.empty(len(x)), np.empty(len(y)), np.empty(len(x))
     for rows, own in ((x, own_x), (y, own_y)):
-        for s in _check.strips(len(rows), len(rows), memory_mb):
+        for s in _check.strips(len(rows), len(rows), memory_mb / 4):
             k = kernel(rows[s], rows)
             own[s] = k.sum(1)
             if unbiased:
                 own[s] -= k[np.arange(len(k)), np.arange(s.start, s.stop)]
         own /= len(rows) - unbiased
-    for s in _check.strips(len(x), len(y), memory_mb):
+    for s in _check.strips(len(x), len(y), memory_mb / 4):
         k = kernel(x[s], y)
         other_x[s] = k.mean(1)
         across += k.sum(0)

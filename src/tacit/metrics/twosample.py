@@ -140,7 +140,7 @@ def memorisation_test(train: Any, held_out: Any, generated: Any, *, memory_mb: f
 
         C = P[δ(generated) < δ(held_out)] + ½ P[=]   in [0, 1],
 
-    ½ without copying, towards 1 when it copies, towards 0 when it underfits: the area of the Mann–Whitney test.
+    ½ without copying, towards 1 when it copies, towards 0 when it underfits: the Mann–Whitney test's area.
     p-value: one-sided, against copying.
 
     Args:

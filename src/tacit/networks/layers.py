@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -38,12 +40,11 @@ class BatchNorm(nn.BatchNorm1d):
         mean, var = moments[0], moments[1] - moments[0].square()
         with torch.no_grad():
             n = x.numel() // x.shape[1] * world
-            m = self.momentum or 0.1
-            assert self.running_mean is not None and self.running_var is not None
+            assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
+            self.num_batches_tracked.add_(1)
+            m = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
             self.running_mean.lerp_(mean, m)
             self.running_var.lerp_(var * n / max(n - 1, 1), m)
-            if self.num_batches_tracked is not None:
-                self.num_batches_tracked.add_(1)
         y = (x - mean.view(shape)) * (var.view(shape) + self.eps).rsqrt()
         if self.affine:
             y = y * self.weight.view(shape) + self.bias.view(shape)
@@ -61,14 +62,15 @@ def norm_layer(kind: str, channels: int) -> nn.Module:
 
 def activation(name: str) -> nn.Module:
     """An activation by its field's name: ``relu``, ``leaky-relu`` (slope .2), ``tanh``, ``silu``, ``elu``, ``softplus``."""
-    return {
+    makers: dict[str, Callable[[], nn.Module]] = {
         "relu": nn.ReLU,
         "leaky-relu": lambda: nn.LeakyReLU(0.2),
         "tanh": nn.Tanh,
         "silu": nn.SiLU,
         "elu": nn.ELU,
         "softplus": nn.Softplus,
-    }[name]()
+    }
+    return makers[name]()
 
 
 ACTIVATIONS = ("relu", "leaky-relu", "tanh", "silu", "elu", "softplus")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tacit.core.parts import Penalty
 from tacit.errors import InputError
@@ -24,6 +24,6 @@ class WeightClipping(Penalty):
             raise InputError(f"WeightClipping got c={self.c}; expected a positive bound; the paper uses 0.01")
 
     def project(self, net: nn.Module) -> None:
-        weights = [p for p in net.parameters() if p.requires_grad]
+        weights: list[Tensor] = [p for p in net.parameters() if p.requires_grad]
         torch._foreach_clamp_min_(weights, -self.c)
         torch._foreach_clamp_max_(weights, self.c)

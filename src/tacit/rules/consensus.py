@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +22,7 @@ class ConsensusStepper(Stepper):
 
     def step(self, field: Field) -> None:
         v = field()
-        log = field.log
         pull = field.vjp(v)
-        field.log = log
         self.inner.step(_Given(field, list(torch._foreach_add(v, pull, alpha=self.rule.gamma))))  # type: ignore[arg-type]
 
     def schedule(self, progress: float, scale: float) -> None:
@@ -49,6 +48,7 @@ class Consensus(Rule):
 
     inner: Rule = field(default_factory=SGD)
     gamma: float = 0.1
+    joint: ClassVar[bool] = True
 
     def validate(self) -> None:
         if self.gamma < 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from tacit.rules.optimisers import SGD
 
 class ExtragradientStepper(Stepper):
     def __init__(self, groups: Sequence[list[nn.Parameter]], rule: Extragradient):
-        self.weights = [w for g in groups for w in g]
+        self.weights: list[Tensor] = [w for g in groups for w in g]
         self.rule, self.inner = rule, rule.inner.bind(groups)
 
     def step(self, field: Field) -> None:
@@ -63,6 +64,7 @@ class Extragradient(Rule):
 
     inner: Rule = field(default_factory=SGD)
     lookahead: float = 1e-2
+    joint: ClassVar[bool] = True
 
     def validate(self) -> None:
         if self.lookahead <= 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ Schedule = Literal["constant", "linear", "cosine"]
 class OptimiserStepper(Stepper):
     """A ``torch.optim`` optimiser over a turn's weights."""
 
-    def __init__(self, groups: Sequence[list[nn.Parameter]], make: type[torch.optim.Optimizer], rule: _Optimiser, **kw: object):
+    def __init__(self, groups: Sequence[list[nn.Parameter]], make: type[torch.optim.Optimizer], rule: _Optimiser, **kw: Any):
         weights = [w for g in groups for w in g]
         fused = all(w.device.type in ("cpu", "cuda", "mps") and w.is_floating_point() for w in weights)
         if rule.fusable and fused:

@@ -1,0 +1,116 @@
+"""The papers that a system, or a run, stands on: of the system and of every part in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tacit.core.part import Part
+
+_MENTION = re.compile(
+    r"(?P<who>[A-Z][\w'’-]+(?:(?:, | & |, & |, van den | van den )[A-Z][\w'’-]+)*(?: et al\.)?|von Luxburg) "
+    r"(?P<year>(?:19|20)\d\d),? (?P<id>arXiv:\d{4}\.\d{4,5}|doi:[^\s,;)\"]+)"
+)
+
+KNOWN = {
+    "arXiv:1406.2661": ("Goodfellow, Ian and Pouget-Abadie, Jean and Mirza, Mehdi and Xu, Bing and Warde-Farley, David and Ozair, Sherjil and Courville, Aaron and Bengio, Yoshua", "Generative Adversarial Networks"),
+    "arXiv:1511.06434": ("Radford, Alec and Metz, Luke and Chintala, Soumith", "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks"),
+    "arXiv:1704.00028": ("Gulrajani, Ishaan and Ahmed, Faruk and Arjovsky, Martin and Dumoulin, Vincent and Courville, Aaron", "Improved Training of Wasserstein GANs"),
+    "arXiv:1701.07875": ("Arjovsky, Martin and Chintala, Soumith and Bottou, Léon", "Wasserstein GAN"),
+    "arXiv:1809.03627": ("Mukherjee, Sudipto and Asnani, Himanshu and Lin, Eugene and Kannan, Sreeram", "ClusterGAN: Latent Space Clustering in Generative Adversarial Networks"),
+    "arXiv:1312.6114": ("Kingma, Diederik P. and Welling, Max", "Auto-Encoding Variational Bayes"),
+    "arXiv:1401.4082": ("Rezende, Danilo Jimenez and Mohamed, Shakir and Wierstra, Daan", "Stochastic Backpropagation and Approximate Inference in Deep Generative Models"),
+    "arXiv:1412.6980": ("Kingma, Diederik P. and Ba, Jimmy", "Adam: A Method for Stochastic Optimization"),
+    "arXiv:1711.05101": ("Loshchilov, Ilya and Hutter, Frank", "Decoupled Weight Decay Regularization"),
+    "arXiv:1611.04076": ("Mao, Xudong and Li, Qing and Xie, Haoran and Lau, Raymond Y. K. and Wang, Zhen and Smolley, Stephen Paul", "Least Squares Generative Adversarial Networks"),
+    "arXiv:1705.02894": ("Lim, Jae Hyun and Ye, Jong Chul", "Geometric GAN"),
+    "arXiv:1705.10461": ("Mescheder, Lars and Nowozin, Sebastian and Geiger, Andreas", "The Numerics of GANs"),
+    "arXiv:1801.04406": ("Mescheder, Lars and Geiger, Andreas and Nowozin, Sebastian", "Which Training Methods for GANs do actually Converge?"),
+    "arXiv:1802.05957": ("Miyato, Takeru and Kataoka, Toshiki and Koyama, Masanori and Yoshida, Yuichi", "Spectral Normalization for Generative Adversarial Networks"),
+    "arXiv:1802.10551": ("Gidel, Gauthier and Berard, Hugo and Vignoud, Gaëtan and Vincent, Pascal and Lacoste-Julien, Simon", "A Variational Inequality Perspective on Generative Adversarial Networks"),
+    "arXiv:1912.04958": ("Karras, Tero and Laine, Samuli and Aittala, Miika and Hellsten, Janne and Lehtinen, Jaakko and Aila, Timo", "Analyzing and Improving the Image Quality of StyleGAN"),
+    "arXiv:1801.01587": ("Shaham, Uri and Stanton, Kelly and Li, Henry and Nadler, Boaz and Basri, Ronen and Kluger, Yuval", "SpectralNet: Spectral Clustering using Deep Neural Networks"),
+    "arXiv:0711.0189": ("von Luxburg, Ulrike", "A Tutorial on Spectral Clustering"),
+    "doi:10.1126/science.1127647": ("Hinton, Geoffrey E. and Salakhutdinov, Ruslan R.", "Reducing the Dimensionality of Data with Neural Networks"),
+    "doi:10.1111/j.2517-6161.1977.tb01600.x": ("Dempster, Arthur P. and Laird, Nan M. and Rubin, Donald B.", "Maximum Likelihood from Incomplete Data via the EM Algorithm"),
+    "doi:10.1109/TIT.1982.1056489": ("Lloyd, Stuart P.", "Least Squares Quantization in PCM"),
+}  # fmt: skip
+"""Authors and titles by identifier, for BibTeX; a paper that is not here is cited by author and year."""
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A paper as the docstrings name it.
+
+    Attributes:
+        who: authors as cited (``Mukherjee et al.``).
+        year: of publication.
+        id: ``arXiv:1809.03627`` or ``doi:…``.
+        of: the part that it describes.
+    """
+
+    who: str
+    year: int
+    id: str
+    of: str
+
+    @property
+    def url(self) -> str:
+        kind, _, rest = self.id.partition(":")
+        return f"https://arxiv.org/abs/{rest}" if kind == "arXiv" else f"https://doi.org/{rest}"
+
+    def text(self) -> str:
+        """One line: authors, year, title where known, link."""
+        authors, title = KNOWN.get(self.id, ("", ""))
+        return f"{self.of}: {self.who} {self.year}{f', {title}' if title else ''}, {self.url}"
+
+    def key(self) -> str:
+        """``mukherjee2019clustergan``: author, year and the first long word of the title."""
+        name = re.sub(r"\W", "", re.split(r"[ ,&]", self.who.removeprefix("von "))[0]).lower()
+        title = KNOWN.get(self.id, ("", ""))[1]
+        word = next((w.lower() for w in re.findall(r"[A-Za-z]+", title) if len(w) > 3), "")
+        return f"{name}{self.year}{word}"
+
+    def bibtex(self) -> str:
+        """A BibTeX entry."""
+        authors, title = KNOWN.get(self.id, (self.who.replace(" & ", " and ").replace(" et al.", " and others"), ""))
+        kind, _, rest = self.id.partition(":")
+        lines = [f"  author = {{{authors}}}", f"  year = {{{self.year}}}", f"  url = {{{self.url}}}"]
+        if title:
+            lines.insert(1, f"  title = {{{{{title}}}}}")
+        lines += [f"  eprint = {{{rest}}}", "  archivePrefix = {arXiv}"] if kind == "arXiv" else [f"  doi = {{{rest}}}"]
+        return f"@{'misc' if kind == 'arXiv' else 'article'}{{{self.key()},\n" + ",\n".join(lines) + "\n}"
+
+
+def parts_of(part: Part) -> Iterator[Part]:
+    """A part and every part in it, from the outside in."""
+    yield part
+    for f in dataclasses.fields(part):  # type: ignore[arg-type]
+        value = getattr(part, f.name)
+        for inner in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(inner, Part):
+                yield from parts_of(inner)
+
+
+def papers(system: Part) -> list[Paper]:
+    """The papers of a system and of every part in it, each once, the system's first.
+
+    >>> from tacit.systems import WGANGP
+    >>> [p.id for p in papers(WGANGP())][:2]
+    ['arXiv:1704.00028', 'arXiv:1701.07875']
+    """
+    found: dict[str, Paper] = {}
+    for part in parts_of(system):
+        cls: Any = type(part)
+        for text in (getattr(cls, "paper", ""), inspect.cleandoc(cls.__doc__ or "")):
+            for m in _MENTION.finditer(" ".join(text.split())):
+                if m["id"] == "arXiv:1711.05101" and not getattr(part, "weight_decay", 0):
+                    continue
+                if m["id"] == "arXiv:1912.04958" and getattr(part, "every", 1) == 1:
+                    continue
+                found.setdefault(m["id"], Paper(m["who"], int(m["year"]), m["id"], cls.name))
+    return list(found.values())

@@ -1,0 +1,1 @@
+"""What trained networks are used for, apart from one pass through them: graphs, votes, centroids."""
