@@ -32,7 +32,9 @@ class EarlyStop:
         if not min_delta >= 0:
             raise InputError(f"early stopping got min_delta={min_delta}; expected 0 or more; give the least change that counts")
         if mode not in ("min", "max"):
-            raise InputError(f"early stopping got mode={mode!r}; expected min or max{suggest(str(mode), ('min', 'max')) or '; choose one'}")
+            raise InputError(
+                f"early stopping got mode={mode!r}; expected min or max{suggest(str(mode), ('min', 'max')) or '; choose one'}"
+            )
         self.term, self.patience, self.min_delta, self.mode = term, int(patience), float(min_delta), mode
         self.best: float | None = None
         self.best_step = 0

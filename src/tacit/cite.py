@@ -17,28 +17,68 @@ _MENTION = re.compile(
 )
 
 KNOWN = {
-    "arXiv:1406.2661": ("Goodfellow, Ian and Pouget-Abadie, Jean and Mirza, Mehdi and Xu, Bing and Warde-Farley, David and Ozair, Sherjil and Courville, Aaron and Bengio, Yoshua", "Generative Adversarial Networks"),
-    "arXiv:1511.06434": ("Radford, Alec and Metz, Luke and Chintala, Soumith", "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks"),
-    "arXiv:1704.00028": ("Gulrajani, Ishaan and Ahmed, Faruk and Arjovsky, Martin and Dumoulin, Vincent and Courville, Aaron", "Improved Training of Wasserstein GANs"),
+    "arXiv:1406.2661": (
+        "Goodfellow, Ian and Pouget-Abadie, Jean and Mirza, Mehdi and Xu, Bing and Warde-Farley, David and "
+        "Ozair, Sherjil and Courville, Aaron and Bengio, Yoshua",
+        "Generative Adversarial Networks",
+    ),
+    "arXiv:1511.06434": (
+        "Radford, Alec and Metz, Luke and Chintala, Soumith",
+        "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks",
+    ),
+    "arXiv:1704.00028": (
+        "Gulrajani, Ishaan and Ahmed, Faruk and Arjovsky, Martin and Dumoulin, Vincent and Courville, Aaron",
+        "Improved Training of Wasserstein GANs",
+    ),
     "arXiv:1701.07875": ("Arjovsky, Martin and Chintala, Soumith and Bottou, Léon", "Wasserstein GAN"),
-    "arXiv:1809.03627": ("Mukherjee, Sudipto and Asnani, Himanshu and Lin, Eugene and Kannan, Sreeram", "ClusterGAN: Latent Space Clustering in Generative Adversarial Networks"),
+    "arXiv:1809.03627": (
+        "Mukherjee, Sudipto and Asnani, Himanshu and Lin, Eugene and Kannan, Sreeram",
+        "ClusterGAN: Latent Space Clustering in Generative Adversarial Networks",
+    ),
     "arXiv:1312.6114": ("Kingma, Diederik P. and Welling, Max", "Auto-Encoding Variational Bayes"),
-    "arXiv:1401.4082": ("Rezende, Danilo Jimenez and Mohamed, Shakir and Wierstra, Daan", "Stochastic Backpropagation and Approximate Inference in Deep Generative Models"),
+    "arXiv:1401.4082": (
+        "Rezende, Danilo Jimenez and Mohamed, Shakir and Wierstra, Daan",
+        "Stochastic Backpropagation and Approximate Inference in Deep Generative Models",
+    ),
     "arXiv:1412.6980": ("Kingma, Diederik P. and Ba, Jimmy", "Adam: A Method for Stochastic Optimization"),
     "arXiv:1711.05101": ("Loshchilov, Ilya and Hutter, Frank", "Decoupled Weight Decay Regularization"),
-    "arXiv:1611.04076": ("Mao, Xudong and Li, Qing and Xie, Haoran and Lau, Raymond Y. K. and Wang, Zhen and Smolley, Stephen Paul", "Least Squares Generative Adversarial Networks"),
+    "arXiv:1611.04076": (
+        "Mao, Xudong and Li, Qing and Xie, Haoran and Lau, Raymond Y. K. and Wang, Zhen and Smolley, Stephen Paul",
+        "Least Squares Generative Adversarial Networks",
+    ),
     "arXiv:1705.02894": ("Lim, Jae Hyun and Ye, Jong Chul", "Geometric GAN"),
     "arXiv:1705.10461": ("Mescheder, Lars and Nowozin, Sebastian and Geiger, Andreas", "The Numerics of GANs"),
-    "arXiv:1801.04406": ("Mescheder, Lars and Geiger, Andreas and Nowozin, Sebastian", "Which Training Methods for GANs do actually Converge?"),
-    "arXiv:1802.05957": ("Miyato, Takeru and Kataoka, Toshiki and Koyama, Masanori and Yoshida, Yuichi", "Spectral Normalization for Generative Adversarial Networks"),
-    "arXiv:1802.10551": ("Gidel, Gauthier and Berard, Hugo and Vignoud, Gaëtan and Vincent, Pascal and Lacoste-Julien, Simon", "A Variational Inequality Perspective on Generative Adversarial Networks"),
-    "arXiv:1912.04958": ("Karras, Tero and Laine, Samuli and Aittala, Miika and Hellsten, Janne and Lehtinen, Jaakko and Aila, Timo", "Analyzing and Improving the Image Quality of StyleGAN"),
-    "arXiv:1801.01587": ("Shaham, Uri and Stanton, Kelly and Li, Henry and Nadler, Boaz and Basri, Ronen and Kluger, Yuval", "SpectralNet: Spectral Clustering using Deep Neural Networks"),
+    "arXiv:1801.04406": (
+        "Mescheder, Lars and Geiger, Andreas and Nowozin, Sebastian",
+        "Which Training Methods for GANs do actually Converge?",
+    ),
+    "arXiv:1802.05957": (
+        "Miyato, Takeru and Kataoka, Toshiki and Koyama, Masanori and Yoshida, Yuichi",
+        "Spectral Normalization for Generative Adversarial Networks",
+    ),
+    "arXiv:1802.10551": (
+        "Gidel, Gauthier and Berard, Hugo and Vignoud, Gaëtan and Vincent, Pascal and Lacoste-Julien, Simon",
+        "A Variational Inequality Perspective on Generative Adversarial Networks",
+    ),
+    "arXiv:1912.04958": (
+        "Karras, Tero and Laine, Samuli and Aittala, Miika and Hellsten, Janne and Lehtinen, Jaakko and Aila, Timo",
+        "Analyzing and Improving the Image Quality of StyleGAN",
+    ),
+    "arXiv:1801.01587": (
+        "Shaham, Uri and Stanton, Kelly and Li, Henry and Nadler, Boaz and Basri, Ronen and Kluger, Yuval",
+        "SpectralNet: Spectral Clustering using Deep Neural Networks",
+    ),
     "arXiv:0711.0189": ("von Luxburg, Ulrike", "A Tutorial on Spectral Clustering"),
-    "doi:10.1126/science.1127647": ("Hinton, Geoffrey E. and Salakhutdinov, Ruslan R.", "Reducing the Dimensionality of Data with Neural Networks"),
-    "doi:10.1111/j.2517-6161.1977.tb01600.x": ("Dempster, Arthur P. and Laird, Nan M. and Rubin, Donald B.", "Maximum Likelihood from Incomplete Data via the EM Algorithm"),
+    "doi:10.1126/science.1127647": (
+        "Hinton, Geoffrey E. and Salakhutdinov, Ruslan R.",
+        "Reducing the Dimensionality of Data with Neural Networks",
+    ),
+    "doi:10.1111/j.2517-6161.1977.tb01600.x": (
+        "Dempster, Arthur P. and Laird, Nan M. and Rubin, Donald B.",
+        "Maximum Likelihood from Incomplete Data via the EM Algorithm",
+    ),
     "doi:10.1109/TIT.1982.1056489": ("Lloyd, Stuart P.", "Least Squares Quantization in PCM"),
-}  # fmt: skip
+}
 """Authors and titles by identifier, for BibTeX; a paper that is not here is cited by author and year."""
 
 
@@ -65,7 +105,7 @@ class Paper:
 
     def text(self) -> str:
         """One line: authors, year, title where known, link."""
-        authors, title = KNOWN.get(self.id, ("", ""))
+        title = KNOWN.get(self.id, ("", ""))[1]
         return f"{self.of}: {self.who} {self.year}{f', {title}' if title else ''}, {self.url}"
 
     def key(self) -> str:

@@ -137,15 +137,9 @@ class Model:
     def source(self, X: Any, **load: Any) -> Source:
         """New data as a source, checked against what the model was fitted on."""
         if not isinstance(X, Source):
-            if "shape" not in load and self._flat(X):
-                load = {**load, "shape": tuple(self.spec.shape)}
-            X = data.load(X, **load)
+            X = data.load(X, like=self.spec, **load)
         self.spec.check(X)
         return X
-
-    def _flat(self, X: Any) -> bool:
-        shape = getattr(X, "shape", None)
-        return self.spec.kind == "image" and shape is not None and len(shape) == 2 and shape[1] == self.spec.dim
 
     def _rng(self, seed: int) -> Rng:
         rng = Rng(seed, self._device())
@@ -213,7 +207,11 @@ class Model:
         try:
             nets.load_state(state)
         except RuntimeError as e:
-            raise InputError(f"the weights in {folder} do not fit the system in system.json ({e}); expected one pair; save it again") from None
+            why = " ".join(str(e).split())
+            raise InputError(
+                f"the weights in {folder} do not fit the system in system.json ({why}); "
+                "expected one pair; save it again"
+            ) from None
         model = cls(system, spec, nets.to(torch.device(device)).train(False), card.get("info"), log=_log(folder))
         model.run = folder
         return model
@@ -239,10 +237,19 @@ def _card(folder: Path) -> dict[str, Any]:
         card = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         if (folder / "config.json").exists():
-            raise InputError(f"the run in {folder} is not finished; expected a saved model; go on with: tacit resume {folder}") from None
-        raise InputError(f"there is no model in {folder}; expected a folder with system.json and weights.safetensors; check the path") from None
+            raise InputError(
+                f"the run in {folder} is not finished; "
+                f"expected a saved model; go on with: tacit resume {folder}"
+            ) from None
+        raise InputError(
+            f"there is no model in {folder}; "
+            "expected a folder with system.json and weights.safetensors; check the path"
+        ) from None
     except (OSError, ValueError) as e:
-        raise InputError(f"{path} cannot be read ({e}); expected the JSON that Tacit wrote; restore it or save the model again") from None
+        raise InputError(
+            f"{path} cannot be read ({e}); "
+            "expected the JSON that Tacit wrote; restore it or save the model again"
+        ) from None
     if not isinstance(card, dict) or "system" not in card or "spec" not in card:
         raise InputError(f"{path} is not a saved model; expected the JSON that Tacit wrote; check the path")
     if card.get("format", 0) > FORMAT:
@@ -259,9 +266,15 @@ def _weights(path: Path) -> tuple[dict[str, Tensor], str | None]:
             stamp = (f.metadata() or {}).get("stamp")
             return {k: f.get_tensor(k) for k in f.keys()}, stamp  # noqa: SIM118
     except FileNotFoundError:
-        raise InputError(f"{path} is missing; expected the weights beside system.json; restore it or save the model again") from None
+        raise InputError(
+            f"{path} is missing; "
+            "expected the weights beside system.json; restore it or save the model again"
+        ) from None
     except (SafetensorError, OSError) as e:
-        raise InputError(f"{path} cannot be read ({e}); expected a whole safetensors file; restore it or save the model again") from None
+        raise InputError(
+            f"{path} cannot be read ({e}); "
+            "expected a whole safetensors file; restore it or save the model again"
+        ) from None
 
 
 def _log(folder: Path) -> list[dict[str, Any]]:

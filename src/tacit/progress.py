@@ -72,7 +72,9 @@ class Progress:
         elif self.every_s and now - self.shown_at >= self.every_s:
             self.shown_at = now
             left = f", {_spell((self.total - done) / self.rate)} left" if self.rate else ""
-            self._line(f"{self.phase}: {done:,} of {self.total:,} steps, {self.rate:.4g} steps/s{left}  {_terms(self.means)}".rstrip())
+            self._line(
+                f"{self.phase}: {done:,} of {self.total:,} steps, {self.rate:.4g} steps/s{left}  {_terms(self.means)}".rstrip()
+            )
 
     def terms(self, means: dict[str, float], rate: float) -> None:
         """Means of the terms since the last reading, and steps a second."""

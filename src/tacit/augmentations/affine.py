@@ -29,10 +29,10 @@ class Affine(Augmentation):
         strength: multiplies all of them.
     """
 
-    rotation_deg: float = 10.0
-    shift: float = 0.07
-    scale: float = 0.1
-    shear: float = 0.2
+    rotation_deg: float = 15.0
+    shift: float = 0.09
+    scale: float = 0.15
+    shear: float = 0.3
     strength: float = 1.0
 
     def validate(self) -> None:
@@ -56,7 +56,7 @@ class Affine(Augmentation):
         sx, sy = 1 + u[:, 1] * self.scale * s, 1 + u[:, 2] * self.scale * s
         shear = u[:, 3] * self.shear * s
         tx, ty = 2 * u[:, 4] * self.shift * s, 2 * u[:, 5] * self.shift * s
-        rows = [cos * sx, (shear * cos - sin) * sx, tx, sin * sy, (shear * sin + cos) * sy, ty]
+        rows = [cos * sx, (shear * cos - sin) * sy, tx, sin * sx, (shear * sin + cos) * sy, ty]
         theta = torch.stack(rows, 1).view(-1, 2, 3)
         dtype = x.dtype if x.dtype == torch.float64 else torch.float32
         grid = affine_grid(theta.to(dtype), list(x.shape), align_corners=False)

@@ -109,8 +109,7 @@ def _numeric(data: Any, name: str) -> np.ndarray:
             )
             raise InputError(
                 f"{name} holds a {type(odd).__name__} ({str(odd)[:30]!r}); expected numbers; give a "
-                "DataFrame or a "
-                ".csv for texts"
+                "DataFrame or a .csv for texts"
             ) from e
     if array.dtype.kind not in "biuf":
         raise InputError(f"{name} has the type {array.dtype}; expected real numbers")
@@ -122,7 +121,7 @@ def _sparse(matrix: Any, ask: Ask, about: dict[str, Any]) -> Source:
         raise InputError(f"the sparse matrix has the type {matrix.dtype}; expected real numbers")
     matrix = sp.csr_array(matrix)
     layout, kind = ask.layout(matrix.shape[1:])
-    bad = np.flatnonzero(~np.isfinite(matrix.data)) if matrix.dtype.kind == "f" else []
+    bad = np.flatnonzero(~np.isfinite(matrix.data))
     found = SparseSource(matrix, layout, kind, **about)
     if len(bad):
         row = int(np.searchsorted(matrix.indptr, bad[0], side="right")) - 1
@@ -142,8 +141,10 @@ def _finite(found: Source) -> Source:
 def _kept(x: np.ndarray, keep: np.ndarray, ask: Ask, about: dict[str, Any], table: Table) -> Source:
     """A table after its rows with missing values were dropped, if any were."""
     if not keep.any():
-        raise InputError(f"{about['name']} has a missing value in every row; expected some complete rows; choose "
-                         "another missing=")  # fmt: skip
+        raise InputError(
+            f"{about['name']} has a missing value in every row; expected some complete rows; choose another "
+            "missing="
+        )
     for what in ("labels", "ids"):
         values = about.get(what)
         if values is not None:

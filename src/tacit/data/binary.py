@@ -35,8 +35,8 @@ def no_objects(dtype: np.dtype, what: str) -> None:
     """Refuse arrays of Python objects."""
     if dtype.hasobject:
         raise InputError(
-            f"{what} holds Python objects, which would have to be unpickled; expected numbers; "
-            "save it again with a numeric dtype"
+            f"{what} holds Python objects, which would have to be unpickled; expected numbers; save it again "
+            "with a numeric dtype"
         )
 
 
@@ -94,9 +94,12 @@ def read_npz(path: Path, key: str | None, label: str | None) -> tuple[Any, np.nd
                 import scipy.sparse as sp
 
                 return sp.load_npz(path), None
+            told = label is not None
             key, label = pick_keys(keys, key, label, str(path), lambda k: np.ndim(file[k]) > 1)
             data = file[key]
             labels = None if label is None else file[label]
+            if labels is not None and not told and labels.shape != data.shape[:1]:
+                labels = None
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as e:
         raise InputError(f"{path} is not a readable .npz file ({brief(e)}); write it again") from e
     except ValueError as e:
@@ -151,8 +154,7 @@ def read_idx(path: Path) -> np.ndarray:
     if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in IDX_TYPES or not 1 <= raw[3] <= 8:
         raise InputError(
             f"{path} starts with {raw[:4].hex(' ') or 'nothing'}, which is not IDX; expected 00 00, a type "
-            "and "
-            "a number of axes; copy the file again"
+            "and a number of axes; copy the file again"
         )
     axes = raw[3]
     dtype = np.dtype(IDX_TYPES[raw[2]])

@@ -1,4 +1,4 @@
-"""Parquet: tables, pictures {bytes, path} and columns of vectors; large files are read a row group at a time."""
+"""Parquet: tables, pictures {bytes, path}, columns of vectors; large files are read a row group at a time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -17,10 +18,11 @@ from tacit.data.labels import encode_labels
 from tacit.data.layout import Layout, find_layout
 from tacit.data.pictures import Look, all_bytes, peek, picture_bytes
 from tacit.data.source import STREAM_ABOVE_BYTES, ArraySource, Source
-from tacit.data.tables import Table, pick_columns
+from tacit.data.tables import Column, Table, pick_columns
 from tacit.errors import InputError, suggest
 
 ROW_GROUP_BYTES = 384 << 20
+COLUMNS = 64
 SHARD = re.compile(r"^(?P<split>.+?)-(?P<k>\d{5})-of-(?P<n>\d{5})(?:-[0-9a-f]+)?$")
 SPLITS = ("train", "test", "valid", "validation", "val", "dev", "unsupervised")
 
@@ -68,7 +70,7 @@ class Parts:
 
 
 class ParquetSource(Source):
-    """Rows of parquet files, decoded a row group at a time; the last row group is kept."""
+    """Rows of parquet files, decoded a row group at a time; one read in part is kept until its end."""
 
     in_memory = False
 
@@ -86,18 +88,22 @@ class ParquetSource(Source):
 
     def read(self, start: int, stop: int) -> np.ndarray:
         stop = min(stop, self.n)
-        out = np.empty((max(0, stop - start), *self.layout.raw), self.dtype)
         edges = self.parts.edges
+        group = int(np.searchsorted(edges, start, side="right")) - 1
+        if (start, stop) == (edges[group], edges[group + 1]):
+            return self.layout.apply(self._cut(self._prepare(group), 0, stop - start, start))
+        out = np.empty((max(0, stop - start), *self.layout.raw), self.dtype)
         with self._lock:
-            group = int(np.searchsorted(edges, start, side="right")) - 1
             at = start
             while at < stop:
-                end = min(stop, int(edges[group + 1]))
+                first, last = int(edges[group]), int(edges[group + 1])
+                end = min(stop, last)
                 if self._held is None or self._held[0] != group:
                     self._held = None
                     self._held = (group, self._prepare(group))
-                first = int(edges[group])
                 out[at - start : end - start] = self._cut(self._held[1], at - first, end - first, first)
+                if end == last:
+                    self._held = None
                 at, group = end, group + 1
         return self.layout.apply(out)
 
@@ -148,19 +154,13 @@ def parquet(
     if key is not None:
         chosen = [key]
 
-    def frames() -> Iterator[Any]:
-        for g in range(len(parts.groups)):
-            yield parts.read(g, chosen).to_pandas()
-
     numeric = all(_is_number(schema.field(c).type) for c in chosen)
     dtype = np.dtype(np.float64)
     if numeric:
         dtype = np.result_type(*(schema.field(c).type.to_pandas_dtype() for c in chosen))
     small = parts.n * len(chosen) * dtype.itemsize <= STREAM_ABOVE_BYTES
     if small:
-        import pandas as pd
-
-        frame = pd.concat(list(frames()), ignore_index=True)
+        frame = pd.concat(list(_frames(parts, chosen, len(chosen))), ignore_index=True)
         table = table or Table.learn([frame], missing, name)
         x, keep = table.encode(frame, name)
         for k in ("labels", "ids"):
@@ -170,7 +170,10 @@ def parquet(
             about["ids"] = np.flatnonzero(keep)
         layout, kind = find_layout(x.shape[1:], shape, kind)
         return ArraySource(x, layout, kind, feature_names=table.feature_names, table=table, **about)
-    table = table or Table.learn(frames(), missing, name)
+    if table is None and numeric and missing in ("refuse", "zero"):
+        fill = 0.0 if missing == "zero" else None
+        table = Table(tuple(Column(c, fill=fill) for c in chosen), missing)
+    table = table or Table.learn(_frames(parts, chosen, COLUMNS if numeric else len(chosen)), missing, name)
     if table.missing == "drop":
         raise InputError(
             f"missing='drop' needs the whole of {name} in memory, which is too large; choose mean or zero"
@@ -180,28 +183,51 @@ def parquet(
     if biggest > ROW_GROUP_BYTES:
         raise InputError(
             f"{name} has a row group of {biggest / 2**20:,.0f} MiB, too large to be read in pieces; expected "
-            "at most "
-            f"{ROW_GROUP_BYTES >> 20} MiB; write it again with a smaller row_group_size"
+            f"at most {ROW_GROUP_BYTES >> 20} MiB; write it again with a smaller row_group_size"
         )
     layout, kind = find_layout((width,), shape, kind)
-    learnt = table
-
-    def encode(group: int) -> np.ndarray:
-        if not numeric:
-            return learnt.encode(parts.read(group, chosen).to_pandas(), name)[0].astype(dtype, copy=False)
-        rows = int(parts.edges[group + 1] - parts.edges[group])
-        out = np.empty((rows, width), dtype)
-        for k, column in enumerate(chosen):
-            frame = parts.read(group, [column]).to_pandas()
-            one = Table((learnt.columns[k],), learnt.missing)
-            out[:, k] = one.encode(frame, name)[0][:, 0]
-        pa.default_memory_pool().release_unused()
-        return out
-
+    encode = _numbers(parts, table, name, dtype) if numeric else _encoder(parts, table, name, dtype)
     return ParquetSource(
         parts, encode, lambda held, a, b, first: held[a:b], layout, kind, dtype,
         feature_names=table.feature_names, table=table, **about,
     )  # fmt: skip
+
+
+def _frames(parts: Parts, columns: Sequence[str], at_once: int) -> Iterator[pd.DataFrame]:
+    """The table in pieces: a row group and some columns at a time."""
+    for group in range(len(parts.groups)):
+        for k in range(0, len(columns), at_once):
+            yield parts.read(group, columns[k : k + at_once]).to_pandas()
+
+
+def _encoder(parts: Parts, table: Table, name: str, dtype: np.dtype) -> Callable[[int], np.ndarray]:
+    columns = [c.name for c in table.columns]
+    return lambda group: table.encode(parts.read(group, columns).to_pandas(), name)[0].astype(
+        dtype, copy=False
+    )
+
+
+def _numbers(parts: Parts, table: Table, name: str, dtype: np.dtype) -> Callable[[int], np.ndarray]:
+    """Read a row group of numbers a few columns at a time: one copy of it in memory, not three."""
+
+    def encode(group: int) -> np.ndarray:
+        out = np.empty((int(parts.edges[group + 1] - parts.edges[group]), len(table.columns)), dtype)
+        for k in range(0, len(table.columns), COLUMNS):
+            some = table.columns[k : k + COLUMNS]
+            found = parts.read(group, [c.name for c in some])
+            if any(column.null_count for column in found.columns):
+                frame = found.to_pandas()
+            else:
+                block = np.stack([column.to_numpy() for column in found.columns])
+                if np.isfinite(block).all():
+                    out[:, k : k + COLUMNS] = block.T
+                    continue
+                frame = pd.DataFrame(dict(zip((c.name for c in some), block, strict=True)))
+            out[:, k : k + COLUMNS] = Table(some, table.missing).encode(frame, name)[0]
+        pa.default_memory_pool().release_unused()
+        return out
+
+    return encode
 
 
 def find_shards(folder: Path) -> dict[str, list[Path]]:

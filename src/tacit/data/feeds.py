@@ -21,7 +21,14 @@ PREPARED_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """``x`` float32 (b, *shape), ``y`` int64 (b,) or None, ``index`` int64 row numbers (b,), ``lengths`` or None."""
+    """Rows of a stream.
+
+    Attributes:
+        x: float32 (b, *shape).
+        y: int64 (b,), -1 where there is no label; None if the source has no labels.
+        index: int64 (b,), row numbers in the source.
+        lengths: int64 (b,), valid steps of sequences, or None.
+    """
 
     x: Tensor
     y: Tensor | None
@@ -35,12 +42,12 @@ class Batch:
 class Feed:
     """One stream of batches over a source.
 
-    Every row comes once an epoch (or by ``weights``, with replacement); only full batches, rows left at the end
-    of an epoch come first in the next. Rank r of ``world`` gets rows [r·b/world, (r+1)·b/world) of each batch, so
-    all ranks together see what one rank would. The order depends on ``seed`` and the position alone.
+    Every row comes once an epoch (or by ``weights``, with replacement). Batches are full: rows left at the
+    end of an epoch come first in the next. Rank r of ``world`` gets rows [r·b/world, (r+1)·b/world) of each
+    batch, so all ranks together see what one rank would. The order depends on ``seed`` and position alone.
 
-    Sources in memory are prepared once (up to 1 GiB as float32) and batches are gathered on the device; larger or
-    sparse ones are prepared a batch at a time; files too large for memory are read in pools of blocks.
+    Sources in memory are prepared once (up to 1 GiB as float32) and batches gathered on the device; larger
+    or sparse ones are prepared a batch at a time; files too large for memory are read in pools of blocks.
 
     Args:
         source: the rows.
@@ -83,8 +90,7 @@ class Feed:
         if self.batch_size % world:
             raise InputError(
                 f"a batch of {self.batch_size} rows cannot be shared by {world} processes; expected a "
-                "multiple of "
-                f"{world}"
+                f"multiple of {world}"
             )
         self.position = 0
         self.weights: Tensor | None = None
@@ -120,7 +126,12 @@ class Feed:
         self.position += self.batch_size
         if len(pieces) == 1:
             return pieces[0]
-        return Batch(*(_cat([getattr(p, k) for p in pieces]) for k in ("x", "y", "index", "lengths")))
+        return Batch(
+            torch.cat([p.x for p in pieces]),
+            _cat([p.y for p in pieces]),
+            torch.cat([p.index for p in pieces]),
+            _cat([p.lengths for p in pieces]),
+        )
 
     def _gather(self, first: int, count: int) -> Iterator[Batch]:
         """Rows ``first`` … of the endless stream, in as few pieces as epochs and pools allow."""
@@ -196,7 +207,7 @@ class Feed:
         self.position = int(state["position"])
 
     def set_weights(self, weights: Any) -> None:
-        """Draw rows with replacement by ``weights`` (n,), from the next batch on; None: every row once an epoch.
+        """Draw rows with replacement by ``weights`` (n,) from the next batch on; None: each once an epoch.
 
         Raises:
             InputError: not (n,), negative, not finite, or all zero.
@@ -213,8 +224,7 @@ class Feed:
             ):
                 raise InputError(
                     f"weights of length {len(w)} were given for {self.n} rows; expected one finite number ≥ "
-                    "0 for "
-                    "each row, not all zero"
+                    "0 for each row, not all zero"
                 )
             self.weights = w
         if self._pools is not None:
@@ -231,14 +241,13 @@ class Feed:
         if 4 * self.spec.dim * self.n > PREPARED_BYTES or self._pools is not None:
             raise InputError(
                 f"{self.source.name} is too large to be held whole ({4 * self.spec.dim * self.n / 2**30:.1f} "
-                "GiB as "
-                "float32; at most 1 GiB in memory); use a subset of the rows, or a method that works by "
-                "batches"
+                "GiB as float32; at most 1 GiB in memory); use a subset of the rows, or a method that works "
+                "by batches"
             )
         return self._prepare_all()
 
     def batches(self, size: int) -> Iterator[Batch]:
-        """All rows once, in order, ``size`` at a time (the last may be smaller); does not move the position."""
+        """All rows once, in order, ``size`` at a time (the last fewer); the position stays."""
         for start in range(0, self.n, max(1, int(size))):
             stop = min(start + int(size), self.n)
             index = torch.arange(start, stop)

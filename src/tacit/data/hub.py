@@ -19,14 +19,14 @@ def is_saved(folder: Path) -> bool:
     )
 
 
-def hub(id: str, split: str | None = None, **options: Any) -> Source:
-    """The hub's data set ``id`` (``owner/name`` or ``owner/name:configuration``), downloaded by ``datasets``.
+def hub(dataset: str, split: str | None = None, **options: Any) -> Source:
+    """A data set of the hub (``owner/name`` or ``owner/name:configuration``), downloaded by ``datasets``.
 
     Raises:
         InputError: the extra is not installed, or there is no such data set or split.
     """
     datasets = need("datasets", extra="hub")
-    path, _, config = id.partition(":")
+    path, _, config = dataset.partition(":")
     if not path:
         raise InputError("'hf:' names no data set; expected hf:owner/name")
     try:
@@ -35,9 +35,9 @@ def hub(id: str, split: str | None = None, **options: Any) -> Source:
         raise
     except Exception as e:
         raise InputError(
-            f"the data set '{id}' cannot be had from the hub ({_brief(e)}); check its name"
+            f"the data set '{dataset}' cannot be had from the hub ({_brief(e)}); check its name"
         ) from e
-    return from_datasets(found, f"hf:{id}", split, **options)
+    return from_datasets(found, f"hf:{dataset}", split, **options)
 
 
 def saved(folder: Path, split: str | None = None, **options: Any) -> Source:

@@ -74,8 +74,8 @@ def find_layout(
     row = tuple(int(s) for s in row)
     if not row:
         raise InputError(
-            "the data has one number a row and no second axis; expected rows × columns; "
-            "reshape it to (n, 1) if it is one column"
+            "the data has one number a row and no second axis; expected rows × columns; reshape it to (n, 1) "
+            "if it is one column"
         )
     if 0 in row:
         raise InputError(f"the rows have shape {row}, which holds no number; expected at least one column")

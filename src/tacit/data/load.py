@@ -42,19 +42,19 @@ def load(
 
     Args:
         data: an array, tensor, sparse matrix, DataFrame, ``(X, y)``, a :class:`Source`, or a text: a file
-            (.npy, .npz, .csv, .tsv, .parquet, .h5, .json, IDX, .gz too), a folder (pictures, IDX files, parquet
-            shards, a saved Hugging Face data set, or one such file), ``hf:owner/name``, or a world: ``digits``,
-            ``ring8``, ``ring8:1``, ``grid25``, ``moons``, ``circles``, ``stacked:path/to/mnist``.
+            (.npy, .npz, .csv, .tsv, .parquet, .h5, .json, IDX, .gz too), a folder (pictures, IDX files,
+            parquet shards, a saved Hugging Face data set, or one such file), ``hf:owner/name``, or a world:
+            ``digits``, ``ring8``, ``ring8:1``, ``grid25``, ``moons``, ``circles``, ``stacked:path/to/mnist``.
             A file called like a world is written with a folder: ``./digits``.
         key: which array of an .npz or HDF5 file, or which column of pictures or vectors of a .parquet file.
-        label: name of the labels (an array of the same file, or a column); for .npy and IDX the file of the labels.
+        label: name of the labels (an array of the same file, or a column); for .npy and IDX, their file.
         id: column that names the rows.
-        shape: what a row is, (16, 16) turns 256 numbers into a picture; for pictures in files, the size to fit to.
+        shape: what a row is, (16, 16) turns 256 numbers into a picture; for picture files, the size to fit.
         split: ``train``, ``test`` …, where the data has splits; ``train`` if not given; ``all`` joins them.
         missing: missing values of tables: ``refuse``, ``mean``, ``median``, ``zero`` or ``drop`` (the row).
         kind: ``image``, ``vector``, ``sequence`` or ``volume`` where the shape does not tell.
         columns: columns of a table; all but labels and ids if not given.
-        like: the spec of a model: categories, filled values, class numbers and layout are as it learnt them.
+        like: the spec of a model: categories, fill values, class numbers and layout as it learnt them.
 
     Raises:
         InputError: what was got, what was expected and what to do, in one sentence.
@@ -64,9 +64,16 @@ def load(
     """
     check_missing(missing)
     ask = Ask(
-        key, label, id, None if shape is None else tuple(int(s) for s in np.atleast_1d(shape)), split, missing,
-        kind, None if columns is None else [str(c) for c in columns], like,
-    )  # fmt: skip
+        key=key,
+        label=label,
+        id=id,
+        shape=None if shape is None else tuple(int(s) for s in np.atleast_1d(shape)),
+        split=split,
+        missing=missing,
+        kind=kind,
+        columns=None if columns is None else [str(c) for c in columns],
+        like=like,
+    )
     found = _load(data, ask)
     if like is not None:
         found = _like(found, like)
@@ -236,8 +243,7 @@ def _folder(folder: Path, ask: Ask) -> Source:
     if not pictures.find_pictures(folder) and inside:
         raise InputError(
             f"{folder} holds {', '.join(p.name for p in inside[:8])}; expected one file of data, or to be "
-            "told which; "
-            "give the file itself"
+            "told which; give the file itself"
         )
     return pictures.picture_folder(folder, ask.shape)
 
@@ -289,8 +295,7 @@ def _nowhere(path: Path) -> str:
     near = suggest(path.name, beside) if len(path.parts) > 1 else suggest(path.name, [*worlds.NAMES, *beside])
     return (
         f"there is no file, folder or data set called '{path}'; expected a path, or one of "
-        f"{', '.join(worlds.NAMES)}, "
-        f"or hf:owner/name{near}"
+        f"{', '.join(worlds.NAMES)}, or hf:owner/name{near}"
     )
 
 

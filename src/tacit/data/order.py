@@ -58,17 +58,9 @@ class PoolOrder:
         return k, position - (int(self.ends[k - 1]) if k else 0)
 
     def ranges(self, pool: int) -> list[tuple[int, int]]:
-        """Row ranges of a pool in file order, neighbours joined."""
-        out: list[tuple[int, int]] = []
-        for b in np.sort(self.pools[pool]):
-            start, stop = int(self.blocks[b]), int(self.blocks[b + 1])
-            if self.times is not None and not self.times[start:stop].any():
-                continue
-            if out and out[-1][1] == start:
-                out[-1] = (out[-1][0], stop)
-            else:
-                out.append((start, stop))
-        return out
+        """Row ranges of a pool, one for each block that it needs, in file order."""
+        blocks = [(int(self.blocks[b]), int(self.blocks[b + 1])) for b in np.sort(self.pools[pool])]
+        return [(a, b) for a, b in blocks if self.times is None or self.times[a:b].any()]
 
     def order(self, pool: int) -> Tensor:
         """Places (inside the pool's ranges, in file order) of the rows it serves, shuffled."""

@@ -50,8 +50,8 @@ class Look:
             InputError: unreadable, or of another size or colour.
         """
         try:
-            with Image.open(io.BytesIO(what) if isinstance(what, bytes) else what) as image:
-                mine = Look.of(image)
+            with Image.open(io.BytesIO(what) if isinstance(what, bytes) else what) as file:
+                mine = Look.of(file)
                 if mine.mode != self.mode and self.mode != "RGB" and not self.resize:
                     raise InputError(f"{name} is in {mine.mode} while the first picture is in {self.mode}; "
                                      "expected all grey or all colour; convert them")  # fmt: skip
@@ -60,7 +60,7 @@ class Look:
                         f"{name} is {mine.size[1]} × {mine.size[0]} px while others are {self.size[1]} × "
                         f"{self.size[0]}; expected one size; give shape=(height, width) to fit them all to it"
                     )
-                image = image if self.mode == "I;16" else image.convert(self.mode)
+                image: Image.Image = file if self.mode == "I;16" else file.convert(self.mode)
                 if mine.size != self.size:
                     image = ImageOps.fit(image, (self.size[1], self.size[0]), Image.Resampling.LANCZOS)
                 return np.asarray(image).astype(self.dtype, copy=False)

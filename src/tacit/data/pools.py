@@ -11,7 +11,6 @@ from torch import Tensor
 from tacit.data.order import PoolOrder
 from tacit.data.source import Source
 
-READ_BYTES = 8 << 20
 POOL_BYTES = 128 << 20
 
 
@@ -68,14 +67,12 @@ class Pools:
 
     def _read(self, plan: PoolOrder, pool: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         ranges = plan.ranges(pool)
-        size = sum(b - a for a, b in ranges)
-        raw = np.empty((size, *self.source.shape), self.source.dtype)
+        numbers = np.concatenate([np.arange(a, b) for a, b in ranges] or [np.empty(0, np.int64)])
+        if len(ranges) == 1:
+            return self.source.read(*ranges[0]), numbers, plan.order(pool).numpy()
+        raw = np.empty((len(numbers), *self.source.shape), self.source.dtype)
         at = 0
         for a, b in ranges:
-            step = max(1, READ_BYTES // self.source.row_bytes)
-            for start in range(a, b, step):
-                stop = min(start + step, b)
-                raw[at : at + stop - start] = self.source.read(start, stop)
-                at += stop - start
-        numbers = np.concatenate([np.arange(a, b) for a, b in ranges] or [np.empty(0, np.int64)])
+            raw[at : at + b - a] = self.source.read(a, b)
+            at += b - a
         return raw, numbers, plan.order(pool).numpy()

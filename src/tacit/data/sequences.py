@@ -32,9 +32,9 @@ def read_json(path: Path) -> Any:
 def sequences(value: Any, name: str, split: str | None = None) -> Source:
     """Padded sequences (n, T, d) with their lengths.
 
-    Steps may be numbers, (T, 1); lists of one width, (T, d); or sets of whole numbers of any size, such as the
-    pitches that sound: these become 0/1 columns, the 88 piano keys if all are within MIDI 21 … 108. T and d are
-    those of all splits together, so that splits agree.
+    Steps may be numbers, (T, 1); lists of one width, (T, d); or sets of whole numbers of any size, such as
+    the pitches that sound: these become 0/1 columns, the 88 piano keys if all are within MIDI 21 … 108.
+    T and d are those of all splits together, so that splits agree.
 
     Raises:
         InputError: not lists of sequences, empty, no such split, or values that are not numbers.
@@ -91,8 +91,9 @@ def sequences(value: Any, name: str, split: str | None = None) -> Source:
         value_at = np.array([v for r in rows for s in r for v in s], np.int64)
         out[row, step, value_at - low] = 1
         names = [str(v) for v in range(low, high + 1)]
+    title = name if wanted == "all" else f"{name}/{wanted}"
     layout, _ = find_layout(out.shape[1:], kind="sequence")
-    return ArraySource(out, layout, "sequence", lengths=lengths, feature_names=names, name=name if wanted == "all" else f"{name}/{wanted}")
+    return ArraySource(out, layout, "sequence", lengths=lengths, feature_names=names, name=title)
 
 
 def _numbers(values: list[Any], name: str) -> np.ndarray:

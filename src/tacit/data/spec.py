@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
 from tacit.data.layout import Layout
 from tacit.data.source import Source
 from tacit.data.statistics import Statistics
+from tacit.data.tables import Table
 from tacit.errors import InputError, suggest
 
 SCALES = ("auto", "range", "standard", "none", "log")
@@ -20,7 +22,7 @@ SCALES = ("auto", "range", "standard", "none", "log")
 
 @dataclass(frozen=True)
 class Spec:
-    """Shape, kind and scale of the data: ``x = (f(raw) - shift) / gain``, f = log2(1 + ·) for "log", else identity.
+    """Shape, kind and scale: ``x = (f(raw) - shift) / gain``, with f = log2(1 + ·) for "log", else identity.
 
     Pictures become float32 in [0, 1], (B, C, H, W): uint8 is divided by 255, float already in [0, 1] is kept,
     other ranges use the learnt minimum and maximum. Vectors are standardised per column unless all lie in
@@ -130,7 +132,7 @@ class Spec:
         return x.clamp_(0, 1) if self.bounded else x
 
     def undo(self, x: Tensor | np.ndarray) -> np.ndarray:
-        """Prepared rows (B, *shape) → raw units, dtype and layout; whole-number dtypes are rounded and clipped."""
+        """Prepared rows (B, *shape) → raw units, dtype and layout; whole numbers are rounded and clipped."""
         x = torch.as_tensor(x).detach().to("cpu", torch.float64)
         x = x.reshape(-1, *self.shape)
         if self.bounded:
@@ -154,6 +156,16 @@ class Spec:
             rows = rows.astype(dtype)
         return rows if self.layout is None else self.layout.invert(rows)
 
+    def frame(self, x: Tensor | np.ndarray) -> pd.DataFrame:
+        """Prepared rows of a table (B, d) → its columns as they were, categories as their texts.
+
+        Raises:
+            InputError: the model did not learn a table.
+        """
+        if self.table is None:
+            raise InputError("the model learnt no table; expected one; use undo for arrays")
+        return Table.from_json(self.table).decode(self.undo(x))
+
     def check(self, source: Source) -> None:
         """Refuse data that this spec does not describe, in one sentence.
 
@@ -172,8 +184,8 @@ class Spec:
         )
         if source.shape != self.shape and not shorter:
             raise InputError(
-                f"{source.name} has rows of shape {source.shape}; the model learnt {self.shape}; "
-                f"give rows of that shape{_hint(source, self)}"
+                f"{source.name} has rows of shape {source.shape}; the model learnt {self.shape}; give rows "
+                f"of that shape{_hint(source, self)}"
             )
         mine, theirs = self.feature_names, source.feature_names
         if mine and theirs and list(mine) != list(theirs):
@@ -224,7 +236,8 @@ class Spec:
         value = dict(value)
         layout = value.pop("layout", None)
         value["shape"] = tuple(value["shape"])
-        found = {k: v.to(torch.float64) for k, v in (tensors or {}).items() if k in ("shift", "gain")}
+        learnt = tensors or {}
+        found: dict[str, Any] = {k: learnt[k].to(torch.float64) for k in ("shift", "gain") if k in learnt}
         return cls(**value, layout=None if layout is None else Layout.from_json(layout), **found)
 
     def renamed(self, **changes: Any) -> Spec:

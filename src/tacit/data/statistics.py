@@ -82,8 +82,7 @@ def refuse_infinite(source: Source, rows: np.ndarray, start: int = 0) -> None:
     kind = "NaN" if math.isnan(float(value)) else "an infinite value"
     raise InputError(
         f"{source.name} has {kind} in row {row} ({many:,} such rows among those read); expected finite "
-        "numbers; "
-        "clean them, or for missing values of a table choose missing= mean, median, zero or drop"
+        "numbers; clean them, or for missing values of a table choose missing= mean, median, zero or drop"
     )
 
 

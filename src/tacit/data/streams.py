@@ -93,8 +93,8 @@ def streams(
 ) -> Feeds:
     """Feeds over several sources: labelled and unlabelled rows, domains a and b, or pairs.
 
-    ``specs`` and ``batch_size`` are shared or by name; a missing spec is learnt. With ``paired`` row k of every
-    source belongs together, and batches carry the same rows.
+    ``specs`` and ``batch_size`` are shared or by name; a missing spec is learnt. With ``paired``, row k of
+    every source belongs together and batches carry the same rows.
 
     >>> from tacit.data import load, streams
     >>> batch = streams({"a": load("moons"), "b": load("circles")}, batch_size=8).next()

@@ -115,8 +115,8 @@ class Table:
         """Numbers (n, d) and a mask (N,) of the rows kept (all, unless ``missing`` is "drop").
 
         Raises:
-            InputError: a column is not there, has missing or infinite values, texts among numbers, or a category
-                that was not learnt.
+            InputError: a column is not there, has missing or infinite values, texts among numbers, or a
+                category that was not learnt.
         """
         there = {str(c): c for c in frame.columns}
         parts: list[np.ndarray] = []
@@ -141,8 +141,7 @@ class Table:
                 if np.isinf(values).any():
                     raise InputError(
                         f"{name}, column '{c.name}', has an infinite value in "
-                        f"{_row(frame, np.isinf(values))}; "
-                        "expected finite numbers"
+                        f"{_row(frame, np.isinf(values))}; expected finite numbers"
                     )
                 parts.append((values if c.fill is None else np.where(gone, c.fill, values))[:, None])
             else:
@@ -257,15 +256,13 @@ def _column(column: pd.Series, label: str, name: str, kind: str | None) -> tuple
     if pd.api.types.is_datetime64_any_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
         raise InputError(
             f"{name}, column '{label}', holds dates; expected numbers or categories; turn it into numbers or "
-            "leave "
-            "it out with columns="
+            "leave it out with columns="
         )
     first = next((v for v in column if v is not None and v is not pd.NA), None)
     if isinstance(first, list | tuple | dict | np.ndarray | bytes):
         raise InputError(
             f"{name}, column '{label}', holds {type(first).__name__} values; expected numbers or categories; "
-            "leave "
-            "it out with columns="
+            "leave it out with columns="
         )
     if kind != "category" and not isinstance(dtype, pd.CategoricalDtype):
         numbers = pd.to_numeric(column, errors="coerce")
@@ -277,8 +274,7 @@ def _column(column: pd.Series, label: str, name: str, kind: str | None) -> tuple
             text = column.iloc[int(np.flatnonzero(bad)[0])]
             raise InputError(
                 f"{name}, column '{label}', has the text '{text}' in {_row(column, bad)}; expected numbers; "
-                "mend it, "
-                "or leave the column out with columns="
+                "mend it, or leave the column out with columns="
             )
     return "category", column.map(_text, na_action="ignore").astype(object)
 
@@ -291,8 +287,7 @@ def _one_hot(values: pd.Series, gone: np.ndarray, c: Column, frame: pd.DataFrame
         text = str(values.iloc[int(np.flatnonzero(new)[0])])
         raise InputError(
             f"{name}, column '{c.name}', has '{text}' in {_row(frame, new)}, which was not among the "
-            "categories "
-            f"learnt ({_list(c.categories)}){suggest(text, c.categories)}"
+            f"categories learnt ({_list(c.categories)}){suggest(text, c.categories)}"
         )
     out = np.zeros((len(values), len(c.categories)), np.uint8)
     here = np.flatnonzero(~gone)
@@ -306,8 +301,7 @@ def _few(column: str, found: int, rows: int, name: str) -> None:
     if found > MOST_CATEGORIES or (rows >= 20 and found > 0.9 * rows):
         raise InputError(
             f"column '{column}' of {name} has {found:,} different texts in {rows:,} rows; expected numbers "
-            "or few "
-            f"categories; name it as the id or label, or leave it out with columns="
+            f"or few categories; name it as the id or label, or leave it out with columns="
         )
 
 

@@ -107,10 +107,9 @@ class Stacked(Source):
 
 
 def stacked(base: Source, n: int = 128_000, seed: int = 0) -> Source:
-    """Stacked MNIST: (3, 28, 28), label 100 r + 10 g + b, so 1,000 modes (Metz et al. 2017, arXiv:1611.02163).
+    """Stacked MNIST: (3, 28, 28), label 100 r + 10 g + b: 1,000 modes (Metz et al. 2017, arXiv:1611.02163).
 
-    ``base`` is MNIST (or ten classes of grey pictures of any size); ``n`` as in PacGAN (Lin et al. 2018,
-    arXiv:1712.04086).
+    ``base`` is MNIST (or ten classes of grey pictures of any size); ``n`` triples are drawn with ``seed``.
 
     Raises:
         InputError: ``base`` is not labelled grey pictures of ten classes.

@@ -200,7 +200,8 @@ def _finish(
         if engine.opened and engine.ranks.first:
             # The checkpoint is whole whatever becomes of this; what happened must not be hidden by a full disk.
             with contextlib.suppress(OSError):
-                _model(engine, engine.nets, source, config, began).save(engine.folder)
+                partial = _model(engine, engine.nets, source, config, began)
+            partial.save(engine.folder)
         raise
     model = _model(engine, nets, source, config, began)
     if engine.folder is not None and not engine.opened:

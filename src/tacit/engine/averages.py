@@ -37,7 +37,8 @@ class Averages:
         with torch.no_grad():
             targets: list[Tensor] = [p for n in self.names for p in modules[n].parameters()]
             torch._foreach_copy_(targets, self.weights)
-        norms: list[nn.Module] = [m for n in self.names for m in modules[n].modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        batch_norm = nn.modules.batchnorm._BatchNorm
+        norms: list[nn.Module] = [m for n in self.names for m in modules[n].modules() if isinstance(m, batch_norm)]
         if norms and recalibrate:
             _recalibrate(averaged, norms, self.names, recalibrate)
         return averaged

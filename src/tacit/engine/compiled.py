@@ -20,20 +20,49 @@ GRAPHS = 8
 """Graphs kept for one turn; a loss that asks for more changes at every step, and is not worth compiling."""
 
 
-class _Step(int):
-    """The step, while a graph is traced: ``step % k`` becomes a condition of the graph, any other use is refused."""
+Conditions = dict[tuple[int, int], bool]
+"""``(k, v) → b``: a graph serves the steps of which ``(step % k == v) is b``."""
 
-    conditions: dict[int, int]
 
-    def __mod__(self, k: int) -> int:
-        self.conditions[k] = int(self) % k
-        return self.conditions[k]
+def _refused(*args: Any) -> Any:
+    raise NotImplementedError("the loss computes with the step")
 
-    def _refused(self, *args: Any) -> Any:
-        raise NotImplementedError("the loss computes with the step")
 
+class _Traced(int):
+    """A number of the round while a graph is traced; what would burn its value into the graph is refused."""
+
+    conditions: Conditions
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __floordiv__ = _refused
-    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = __bool__ = __index__ = __float__ = _refused  # type: ignore[assignment]
+    __lt__ = __le__ = __gt__ = __ge__ = __index__ = __float__ = __bool__ = __mod__ = __pow__ = __neg__ = _refused  # type: ignore[assignment]
+    __eq__ = __ne__ = _refused  # type: ignore[assignment]
+    __hash__ = int.__hash__
+
+
+class _Step(_Traced):
+    """The step: ``step % k`` may be compared, and becomes a condition of the graph."""
+
+    def __mod__(self, k: int) -> _Residue:  # type: ignore[override]
+        residue = _Residue(int.__mod__(self, k))
+        residue.k, residue.conditions = k, self.conditions
+        return residue
+
+
+class _Residue(_Traced):
+    k: int
+
+    def __eq__(self, v: object) -> bool:
+        if not isinstance(v, int):
+            return False
+        same = int.__eq__(self, v) is True
+        self.conditions[self.k, int(v)] = same
+        return same
+
+    def __ne__(self, v: object) -> bool:
+        return self.__eq__(v) is False
+
+    def __bool__(self) -> bool:  # type: ignore[override]
+        return self.__eq__(0) is False
+
     __hash__ = int.__hash__
 
 
@@ -46,7 +75,7 @@ class Compiled:
     """
 
     def __init__(self) -> None:
-        self.graphs: dict[Any, list[tuple[dict[int, int], Callable[..., Any], list[tuple[str, str]]]]] = {}
+        self.graphs: dict[Any, list[tuple[Conditions, Callable[..., Any], list[tuple[str, str]]]]] = {}
         self.eager: set[tuple[str, ...]] = set()
 
     def __call__(self, field: Field, r: Round) -> tuple[list[Tensor], dict[str, Terms]]:
@@ -60,7 +89,7 @@ class Compiled:
         known = self.graphs.setdefault((field.names, _mode(field, leaves[0].device.type), _signature(values)), [])
         weights, buffers = _state(field.nets)
         try:
-            fits = next((g for g in known if all(step % k == v for k, v in g[0].items())), None)
+            fits = next((g for g in known if all((step % k == v) is b for (k, v), b in g[0].items())), None)
             if fits is None:
                 if len(known) == GRAPHS:
                     raise NotImplementedError("the loss is another at every step")
@@ -85,10 +114,10 @@ class Compiled:
 
     def _trace(
         self, field: Field, values: dict[str, Any], step: int, leaves: list[Tensor], weights: list[Tensor], buffers: list[Tensor]
-    ) -> tuple[dict[int, int], Callable[..., Any], list[tuple[str, str]]]:
+    ) -> tuple[Conditions, Callable[..., Any], list[tuple[str, str]]]:
         if dist.is_initialized() and buffers:
             raise NotImplementedError("running statistics are exchanged between ranks")
-        conditions: dict[int, int] = {}
+        conditions: Conditions = {}
         keys: list[tuple[str, str]] = []
         place = {id(w): i for i, w in enumerate(weights)}
         owned = [[place[id(w)] for w in group] for group in field.weights]

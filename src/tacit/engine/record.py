@@ -19,7 +19,8 @@ class Record:
         self.names = [n for turn in names for n in turn]
         self.offsets = np.cumsum([0, *(len(t) for t in names)])
         self.keys = names
-        self.buffer = torch.zeros(rows, max(len(self.names), 1), dtype=torch.float64 if device.type != "mps" else torch.float32, device=device)
+        wide = torch.float64 if device.type != "mps" else torch.float32
+        self.buffer = torch.zeros(rows, max(len(self.names), 1), dtype=wide, device=device)
         self.taken = np.zeros((rows, len(names)), dtype=bool)
         self.filled = 0
 
@@ -42,7 +43,7 @@ class Record:
 
     def values(self) -> np.ndarray:
         """The filled rows, on the host: one synchronisation."""
-        out = self.buffer[: self.filled].double().cpu().numpy() if self.buffer.device.type != "mps" else self.buffer[: self.filled].cpu().double().numpy()
+        out = self.buffer[: self.filled].cpu().double().numpy().copy()
         for t in range(len(self.keys)):
             out[~self.taken[: self.filled, t], self.offsets[t] : self.offsets[t + 1]] = np.nan
         return out

@@ -180,6 +180,8 @@ class Run:
         self.feed = self.make_feed(batch, self.options.seed + 1000 * self.phase_index)
         if phase.enter and resumed is None:
             self._enter(phase)
+            if self.stopping is not None and self.ranks.world == 1:
+                self._interrupted(save=False)
         if not phase.turns:
             return
         self.scale = 1.0
@@ -199,6 +201,8 @@ class Run:
             self.board = _board(self.folder)
         self._train(phase)
         self._flush(phase)
+        if self.folder is not None and self.phase_index + 1 < len(self.phases):
+            self.save()
 
     def _first_trained(self) -> int:
         return next(i for i, p in enumerate(self.phases) if p.turns)
@@ -550,15 +554,15 @@ class Run:
             data = (self.folder / "log.jsonl").read_bytes()[: self.log_bytes]
             self.log = [json.loads(x) for x in data.splitlines()]
 
-    def _interrupted(self) -> None:
-        saved = self.save()
+    def _interrupted(self, save: bool = True) -> None:
+        saved = save and self.save()
         self.status = "interrupted"
         name = signal.Signals(self.stopping or signal.SIGINT).name
-        where = "nothing was saved, since the run has no folder"
+        where = "nothing was saved, since " + ("the run has no folder" if self.folder is None else "no step was taken")
         if saved:
             where = f"saved in {self.folder}; go on with: tacit resume {self.folder}"
-        if self.folder is not None and not saved and self.ranks.first:
-            where = "the last checkpoint is whole"
+        if self.opened and not saved and self.ranks.first:
+            where = f"the last checkpoint is whole; go on with: tacit resume {self.folder}"
         raise Interrupted(f"stopped by {name} at step {self.done}; {where}", self.stopping or signal.SIGINT)
 
     # ------------------------------------------------------------------ the end

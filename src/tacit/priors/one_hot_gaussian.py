@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from tacit.core.parts import Prior
 from tacit.core.rng import Rng
@@ -54,7 +53,8 @@ class OneHotGaussian(Prior):
         return MixedLatent(rng.normal(n, self.latent_dim) * self.sigma, rng.integers(self.n_clusters, n))
 
     def join(self, z: MixedLatent) -> Tensor:
-        hot = one_hot(z.categorical, self.n_clusters).to(z.continuous.dtype)
+        # Not one_hot, which reads its values back from the device and cannot be compiled.
+        hot = (z.categorical[:, None] == torch.arange(self.n_clusters, device=z.categorical.device)).to(z.continuous.dtype)
         return torch.cat([z.continuous, hot], 1)
 
     def split(self, flat: Tensor) -> MixedCode:

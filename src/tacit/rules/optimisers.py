@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from tacit.core.field import Field
 from tacit.core.parts import Rule, Stepper
 from tacit.errors import InputError
 
-Schedule = Literal["constant", "linear", "cosine"]
+Schedule = Literal["constant", "linear", "late-linear", "cosine"]
 
 
 class OptimiserStepper(Stepper):
@@ -30,7 +30,7 @@ class OptimiserStepper(Stepper):
 
     def step(self, field: Field) -> None:
         for w, g in zip(self.weights, field(), strict=True):
-            w.grad = g
+            w.grad = _laid_out(g, w)
         self.optimiser.step()
         for w in self.weights:
             w.grad = None
@@ -54,13 +54,21 @@ class OptimiserStepper(Stepper):
         full["state"] = {}
         for key, v in state.items():
             i, _, k = key.partition(".")
-            full["state"].setdefault(int(i), {})[k] = v
+            w = self.weights[int(i)]
+            full["state"].setdefault(int(i), {})[k] = _laid_out(v, w) if v.shape == w.shape else v
         self.optimiser.load_state_dict(full)
+
+
+def _laid_out(value: Tensor, weight: Tensor) -> Tensor:
+    """``value`` in the memory layout of ``weight``: fused kernels walk both in storage order and check neither."""
+    return value if value.stride() == weight.stride() else torch.empty_like(weight).copy_(value)
 
 
 def _decay(schedule: str, progress: float) -> float:
     if schedule == "linear":
         return 1.0 - progress
+    if schedule == "late-linear":
+        return min(1.0, 2.0 - 2.0 * progress)
     if schedule == "cosine":
         return 0.5 * (1.0 + math.cos(math.pi * progress))
     return 1.0
@@ -76,12 +84,14 @@ class _Optimiser(Rule):
     def validate(self) -> None:
         if not self.lr > 0:
             raise InputError(f"{type(self).__name__} got lr={self.lr}; expected a positive learning rate; try 2e-4")
-        if self.schedule not in ("constant", "linear", "cosine"):
+        if self.schedule not in get_args(Schedule):
             raise InputError(
-                f"{type(self).__name__} got schedule={self.schedule!r}; expected constant, linear or cosine; choose one"
+                f"{type(self).__name__} got schedule={self.schedule!r}; expected one of: {', '.join(get_args(Schedule))}"
             )
         if not 0 <= self.warmup < 1:
-            raise InputError(f"{type(self).__name__} got warmup={self.warmup}; expected a share of the phase in [0, 1); try 0.05")
+            raise InputError(
+                f"{type(self).__name__} got warmup={self.warmup}; expected a share of the phase in [0, 1); try 0.05"
+            )
 
 
 @dataclass(frozen=True)
@@ -91,7 +101,7 @@ class Adam(_Optimiser):
     Args:
         lr: learning rate at the start.
         betas: decay of the first and second moments.
-        schedule: constant, linear or cosine decay to 0 over the phase.
+        schedule: of the rate over the phase: constant; linear or cosine to 0; late-linear, constant for half of it, then linear to 0.
         warmup: share of the phase with a linear rise.
 
     >>> Adam(2e-4, (0.5, 0.999)).lr

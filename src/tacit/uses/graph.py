@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import scipy.sparse as sp
 import torch
+from sklearn.cluster import KMeans
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
@@ -71,37 +72,99 @@ def normalised_cut(graph: sp.csr_matrix, labels: np.ndarray) -> float:
     return float(np.sum((volume - np.diag(between)) / np.maximum(volume, 1e-12)))
 
 
-def merge_by_modularity(graph: sp.csr_matrix, cells: np.ndarray, n_clusters: int) -> np.ndarray:
-    """Merge cells greedily, the pair with the largest gain of modularity first, down to ``n_clusters``.
+def modularity(graph: sp.csr_matrix, labels: np.ndarray) -> float:
+    """Q = Σ_k (e_kk − v_k²): the share of edge weight inside the parts, above what the parts' volumes make likely.
 
-    The gain of merging a and b is 2(e_ab − v_a·v_b), with e the share of the edge weight between two cells and v the
-    share of the volume of one (Newman 2004, doi:10.1103/PhysRevE.69.066133; Clauset et al. 2004).
-
-    Args:
-        graph: symmetric weights, ``(n, n)``.
-        cells: cell of every row, ``(n,)``, 0 … m−1.
-        n_clusters: cells that are left.
-
-    Returns:
-        Cluster of every cell, ``(m,)``, 0 … n_clusters−1.
+    Source: Newman & Girvan 2004, doi:10.1103/PhysRevE.69.026113.
     """
+    return float(np.trace(_excess(graph, labels)))
+
+
+def _excess(graph: sp.csr_matrix, cells: np.ndarray) -> np.ndarray:
+    """B = e − v·vᵀ between cells, ``(m, m)``: shares of edge weight minus products of shares of volume."""
     m = int(cells.max()) + 1
     hot = sp.csr_matrix((np.ones(len(cells)), (np.arange(len(cells)), cells)), shape=(len(cells), m))
     e = np.asarray((hot.T @ graph @ hot).toarray(), dtype=np.float64)
     e /= e.sum()
-    group = np.arange(m)
-    alive = list(range(m))
+    v = e.sum(1)
+    return e - np.outer(v, v)
+
+
+def group_cells(graph: sp.csr_matrix, cells: np.ndarray, n_clusters: int, seed: int = 0, tries: int = 200) -> np.ndarray:
+    """Group small cells into ``n_clusters`` clusters of large modularity, without labels.
+
+    Cells are merged greedily, the pair with the largest gain first; then single cells move while that raises Q; then, ``tries``
+    times, two clusters are joined, a third is halved at random, single cells move again, and the best is kept.
+
+    Args:
+        graph: symmetric weights, ``(n, n)``.
+        cells: cell of every row, ``(n,)``, 0 … m−1, no cell empty.
+        n_clusters: clusters wanted, at most m.
+        seed: of the random halves.
+        tries: restarts from the best.
+
+    Returns:
+        Cluster of every cell, ``(m,)``, 0 … n_clusters−1.
+    """
+    b = _excess(graph, cells)
+    rng = np.random.default_rng(seed)
+    best = _climb(b, _merge(b, n_clusters), n_clusters)
+    value = _within(b, best)
+    for _ in range(tries if n_clusters > 2 else 0):
+        i, j, k = rng.permutation(n_clusters)[:3]
+        trial = np.where(best == j, i, best)
+        inside = np.flatnonzero(trial == k)
+        if len(inside) < 2:
+            continue
+        trial[_half(b, inside, rng)] = j
+        trial = _climb(b, trial, n_clusters)
+        q = _within(b, trial)
+        if q > value + 1e-12:
+            best, value = trial, q
+    return best
+
+
+def _within(b: np.ndarray, labels: np.ndarray) -> float:
+    hot = np.eye(int(labels.max()) + 1)[labels]
+    return float(((b @ hot) * hot).sum())
+
+
+def _merge(b: np.ndarray, n_clusters: int) -> np.ndarray:
+    b, group, alive = b.copy(), np.arange(len(b)), list(range(len(b)))
     while len(alive) > n_clusters:
-        v = e[np.ix_(alive, alive)].sum(1)
-        gain = e[np.ix_(alive, alive)] - np.outer(v, v)
+        gain = b[np.ix_(alive, alive)]
         np.fill_diagonal(gain, -np.inf)
-        i, j = np.unravel_index(int(gain.argmax()), gain.shape)
-        a, b = alive[min(i, j)], alive[max(i, j)]
-        e[a] += e[b]
-        e[:, a] += e[:, b]
-        group[group == b] = a
-        alive.remove(b)
+        i, j = (alive[k] for k in sorted(np.unravel_index(int(gain.argmax()), gain.shape)))
+        b[i] += b[j]
+        b[:, i] += b[:, j]
+        group[group == j] = i
+        alive.remove(j)
     return np.searchsorted(np.array(alive), group)
+
+
+def _climb(b: np.ndarray, labels: np.ndarray, n_clusters: int) -> np.ndarray:
+    """Move one cell at a time, best gain first, while Q rises; no cluster is emptied."""
+    labels, at = labels.copy(), np.arange(len(b))
+    hot = np.eye(n_clusters)[labels]
+    while True:
+        pull = b @ hot - b.diagonal()[:, None] * hot
+        gain = pull - pull[at, labels][:, None]
+        gain[at, labels] = 0
+        gain[hot.sum(0)[labels] == 1] = 0
+        cell, target = np.unravel_index(int(gain.argmax()), gain.shape)
+        if gain[cell, target] < 1e-12:
+            return labels
+        hot[cell] = 0
+        hot[cell, target] = 1
+        labels[cell] = target
+
+
+def _half(b: np.ndarray, inside: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One of two parts of a cluster, grown around two random cells by the pull of their edges."""
+    first, second = rng.choice(inside, 2, replace=False)
+    nearer = b[inside, second] > b[inside, first]
+    nearer[inside == second], nearer[inside == first] = True, False
+    return inside[nearer]
 
 
 def edges(graph: sp.csr_matrix) -> tuple[Tensor, Tensor]:
@@ -110,3 +173,25 @@ def edges(graph: sp.csr_matrix) -> tuple[Tensor, Tensor]:
     pairs = torch.from_numpy(np.stack([coo.row, coo.col], 1).astype(np.int64))
     share = torch.from_numpy(np.cumsum(coo.data / coo.data.sum()))
     return pairs, share
+
+
+def degrees(graph: sp.csr_matrix) -> Tensor:
+    """Σ_j W_ij, ``(n,)`` float64."""
+    return torch.from_numpy(np.asarray(graph.sum(1)).ravel())
+
+
+def centroids_by_kmeans(rows: Tensor, n_clusters: int, seed: int) -> tuple[Tensor, Tensor]:
+    """k-means centroids, ``(k, d)``, and the cluster of each, which is its own number."""
+    fit = KMeans(n_clusters, n_init=10, random_state=seed).fit(rows.double().cpu().numpy())
+    return torch.from_numpy(fit.cluster_centers_).to(rows.dtype), torch.arange(n_clusters)
+
+
+def cells_by_modularity(rows: Tensor, graph: sp.csr_matrix, cells: int, n_clusters: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Centroids of k-means cells, ``(m, d)``, and the cluster of each by :func:`group_cells`, ``(m,)``; the better of two starts."""
+    x, best = rows.double().cpu().numpy(), (-np.inf, None, None)
+    for s in (seed, seed + 1):
+        fit = KMeans(max(min(cells, len(x)), n_clusters), n_init=1, random_state=s).fit(x)
+        group = group_cells(graph, fit.labels_, n_clusters, seed)
+        q = modularity(graph, group[fit.labels_])
+        best = max(best, (q, fit.cluster_centers_, group), key=lambda b: b[0])
+    return torch.from_numpy(best[1]).to(rows.dtype), torch.from_numpy(best[2])

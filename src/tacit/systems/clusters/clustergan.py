@@ -5,46 +5,92 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from tacit.core.game import Defaults, Phase, Player, Round, System, Terms, Turn
+from tacit.augmentations.auto import AutoAugmentation
+from tacit.core.game import Defaults, Player, Round, Terms
 from tacit.core.nets import Nets
-from tacit.core.parts import Networks, Objective, Penalty, Rule
+from tacit.core.parts import Augmentation, Networks, Penalty, Rule
 from tacit.core.rng import Rng
-from tacit.networks.dcgan import DCGAN
-from tacit.objectives.non_saturating import NonSaturating
+from tacit.errors import InputError
+from tacit.networks.mlp import MLP
 from tacit.penalties.gradient import GradientNorm
 from tacit.priors.one_hot_gaussian import OneHotGaussian
 from tacit.rules.optimisers import Adam
-from tacit.systems.games.gan import compatible
+from tacit.systems.games.adversarial import Adversarial
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClusterGAN(System):
-    """min_{G,E} max_D V(D, G) + β_n E‖z_n − E_n(G(z))‖² + β_c E H(z_c, E_c(G(z))).
+class ClusterGAN(Adversarial):
+    """min_{G,E} max_D V(D, G) + β_n E‖z_n − E_n(T(G(z)))‖² + β_c E H(z_c, E_c(T(G(z)))) + β_b B(x) + β_h H(x) + β_s S(x).
 
-    Source: Mukherjee et al. 2019, arXiv:1809.03627.
+    z = (z_n, z_c), z_n ~ N(0, σ²I) of ``latent_dim``, z_c = e_k, k ~ U{1 … n_clusters}; x ``(B, *shape)``; E gives z_n
+    ``(B, latent_dim)`` and the logits of z_c ``(B, n_clusters)``. The paper's game is β_b = β_h = β_s = 0 without augmentation.
+
+    Beyond the paper: T is a small random change of the row (:class:`tacit.augmentations.Affine`), seen by E and, of real and
+    generated rows alike, by D, so that a cluster cannot be a slant or a place. On *real* rows, after a share ``real_after`` of
+    the fit, with p = softmax E_c(x): B = −H(E p), even over all; H = E H(p), sure of each (Krause et al. 2010); S = E H(p, softmax
+    E_c(T(x))) with p held fixed: a row and its change are of one cluster (Hu et al. 2017, arXiv:1702.08720).
+
+    Source: Mukherjee, Asnani, Lin & Kannan 2019, arXiv:1809.03627.
+
+    Args:
+        n_clusters: K, the size of the one-hot latent.
+        latent_dim: width of z_n.
+        sigma: standard deviation of z_n.
+        networks: architecture of G, D and E.
+        objective, penalty: of the adversarial game.
+        beta_n, beta_c: weights of the recovery of z_n and of z_c.
+        beta_b, beta_h, beta_s: weights of balance, certainty and stability on real rows; 0 for the paper's game.
+        real_after: share of the fit after which those three begin.
+        augment, critic_augment: T for the encoder and for the critic.
+        rule, critic_rule: how G and E together, and D, move.
+        critic_steps: updates of D for each update of G and E.
+
+    >>> import tacit
+    >>> model = tacit.ClusterGAN(networks=tacit.networks.MLP(widths=(32,))).fit("digits", steps=10)
+    >>> model.cluster("digits").shape, model.encode("digits").shape, model.sample(2).shape
+    ((1797,), (1797, 40), (2, 1, 8, 8))
     """
 
     n_clusters: int = 10
     latent_dim: int = 30
     sigma: float = 0.1
-    networks: Networks = field(default_factory=lambda: DCGAN(dense=1024))
-    objective: Objective = field(default_factory=NonSaturating)
-    penalty: Penalty = field(default_factory=lambda: GradientNorm(1.0, every=8))
-    beta_n: float = 10.0
-    beta_c: float = 10.0
-    rule: Rule = field(default_factory=lambda: Adam(2e-4, (0.5, 0.9)))
-    critic_rule: Rule = field(default_factory=lambda: Adam(2e-4, (0.5, 0.9)))
-    critic_steps: int = 1
+    networks: Networks = field(default_factory=lambda: MLP(widths=(512, 512), norm="batch", init_std=0.02))
+    penalty: Penalty = field(default_factory=lambda: GradientNorm(0.1, every=8))
+    beta_n: float = 1.0
+    beta_c: float = 0.1
+    beta_b: float = 1.0
+    beta_h: float = 0.3
+    beta_s: float = 0.3
+    real_after: float = 0.2
+    augment: Augmentation = field(default_factory=AutoAugmentation)
+    critic_augment: Augmentation = field(default_factory=AutoAugmentation)
+    rule: Rule = field(default_factory=lambda: Adam(1e-3, (0.5, 0.9), schedule="late-linear"))
+    critic_rule: Rule = field(default_factory=lambda: Adam(1e-3, (0.5, 0.9), schedule="late-linear"))
 
     family: ClassVar[str] = "clusters"
     paper: ClassVar[str] = "Mukherjee et al. 2019, arXiv:1809.03627"
-    defaults: ClassVar[Defaults] = Defaults(steps=20_000, batch_size=64)
+    defaults: ClassVar[Defaults] = Defaults(steps=20_000, batch_size=64, ema=0.999, ema_networks=("G", "E"))
 
     def validate(self) -> None:
-        compatible(self.objective, self.penalty, self.networks)
+        super().validate()
+        self.prior()
+        betas = (self.beta_n, self.beta_c, self.beta_b, self.beta_h, self.beta_s)
+        if min(betas) < 0 or not 0 <= self.real_after <= 1:
+            raise InputError(
+                f"ClusterGAN got weights beta_n, beta_c, beta_b, beta_h, beta_s = {betas} and real_after={self.real_after}; expected weights of 0 or more and a share in [0, 1]; mend the one that is not"
+            )
+
+    def check(self, spec: Any, n_rows: int) -> None:
+        if self.n_clusters > n_rows:
+            raise InputError(
+                f"ClusterGAN got n_clusters={self.n_clusters} for {n_rows} rows; expected no more clusters than rows; lower n_clusters"
+            )
+        self.augment.check(spec)
+        self.critic_augment.check(spec)
 
     def prior(self) -> OneHotGaussian:
         return OneHotGaussian(self.n_clusters, self.latent_dim, self.sigma)
@@ -56,11 +102,12 @@ class ClusterGAN(System):
             "E": self.networks.encoder(spec, self.prior().code_dim),
         }
 
-    def memory(self, spec: Any) -> dict[str, Tensor]:
-        return self.objective.memory()
-
     def draw(self, n: Nets, batch: Any, rng: Rng, memory: dict[str, Tensor]) -> Round:
-        return Round(x=batch.x, z=self.prior().sample(len(batch), rng), eps=rng.uniform(len(batch)))
+        x, T, U = batch.x, self.augment, self.critic_augment
+        return Round(
+            x=x, z=self.prior().sample(len(x), rng), eps=rng.uniform(len(x)),
+            t_fake=T.draw(x, rng), t_real=T.draw(x, rng), u_fake=U.draw(x, rng), u_real=U.draw(x, rng),
+        )  # fmt: skip
 
     def players(self) -> tuple[Player, ...]:
         return (
@@ -69,26 +116,37 @@ class ClusterGAN(System):
         )
 
     def critic(self, n: Nets, r: Round) -> Terms:
-        fake = n.G(r.z).detach()
+        with torch.no_grad():
+            real, fake = self.critic_augment(r.x, r.u_real), self.critic_augment(n.G(r.z), r.u_fake)
         return {
-            "adversarial": self.objective.critic(n.D(r.x), n.D(fake), r.memory),
-            "penalty": self.penalty(n.D, r.x, fake, r.eps, r.step),
+            "adversarial": self.objective.critic(n.D(real), n.D(fake), r.memory),
+            "penalty": self.penalty(n.D, real, fake, r.eps, r.step),
         }
 
     def generator(self, n: Nets, r: Round) -> Terms:
         fake = n.G(r.z)
-        code = self.prior().split(n.E(fake))
-        return {
-            "adversarial": self.objective.generator(n.D(fake), memory=r.memory),
+        code = self.prior().split(n.E(self.augment(fake, r.t_fake)))
+        terms = {
+            "adversarial": self.objective.generator(n.D(self.critic_augment(fake, r.u_fake)), memory=r.memory),
             "continuous": self.beta_n * (code.continuous - r.z.continuous).square().mean(),
             "categorical": self.beta_c * cross_entropy(code.logits, r.z.categorical),
         }
+        return terms | (self.real(n, r) if self.beta_b or self.beta_h or self.beta_s else {})
 
-    def after(self, memory: dict[str, Tensor], log: dict[str, Tensor]) -> dict[str, Tensor]:
-        return self.objective.after(memory, log)
+    def real(self, n: Nets, r: Round) -> Terms:
+        """What E_c must be on real rows: sure of each, even over all, the same for a row and its change."""
+        if r.progress < self.real_after:
+            return dict.fromkeys(("balance", "certainty", "stability"), r.x.new_zeros(()))
+        p = self.logits(n, r.x).float().softmax(1)
+        changed = self.logits(n, self.augment(r.x, r.t_real)).float().log_softmax(1)
+        return {
+            "balance": -self.beta_b * entropy(p.mean(0)),
+            "certainty": self.beta_h * entropy(p).mean(),
+            "stability": -self.beta_s * (p.detach() * changed).sum(1).mean(),
+        }
 
-    def phases(self) -> tuple[Phase, ...]:
-        return (Phase(Turn("critic", self.critic_rule, times=self.critic_steps), Turn("generator", self.rule)),)
+    def logits(self, n: Nets, x: Tensor) -> Tensor:
+        return self.prior().split(n.E(x)).logits
 
     def sample(self, n: Nets, size: int, rng: Rng) -> Tensor:
         return n.G(self.prior().sample(size, rng))
@@ -103,4 +161,9 @@ class ClusterGAN(System):
         return n.G(self.encode(n, x, rng))
 
     def cluster(self, n: Nets, x: Tensor, rng: Rng) -> Tensor:
-        return self.prior().split(n.E(x)).logits.argmax(1)
+        return self.logits(n, x).argmax(1)
+
+
+def entropy(p: Tensor) -> Tensor:
+    """−Σ p·log p over the last axis, in nats."""
+    return -(p * p.clamp_min(1e-12).log()).sum(-1)

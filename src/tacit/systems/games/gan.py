@@ -5,25 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
-from tacit.core.game import Defaults, Phase, Player, Round, System, Terms, Turn
+from tacit.core.game import Defaults, Player, Round, Terms
 from tacit.core.nets import Nets
 from tacit.core.parts import Networks, Objective, Penalty, Prior, Rule
 from tacit.core.rng import Rng
-from tacit.errors import InputError
 from tacit.networks.dcgan import DCGAN as DCGANNetworks
-from tacit.networks.mlp import MLP
-from tacit.objectives.non_saturating import NonSaturating
 from tacit.objectives.wasserstein import Wasserstein
 from tacit.penalties.gradient import GradientPenalty
-from tacit.penalties.none import NoPenalty
 from tacit.priors.gaussian import Gaussian
 from tacit.rules.optimisers import Adam
+from tacit.systems.games.adversarial import Adversarial
 
 
 @dataclass(frozen=True, kw_only=True)
-class GAN(System):
+class GAN(Adversarial):
     """Generative adversarial network: min_G max_D V(D, G) over any objective, penalty, prior, networks and rule.
 
     With the default objective, D minimises −E log D(x) − E log(1 − D(G(z))) and G minimises −E log D(G(z)), x and G(z)
@@ -45,28 +43,14 @@ class GAN(System):
     (5, 2)
     """
 
-    networks: Networks = field(default_factory=lambda: MLP(widths=(128, 128)))
     prior: Prior = field(default_factory=lambda: Gaussian(64))
-    objective: Objective = field(default_factory=NonSaturating)
-    penalty: Penalty = field(default_factory=NoPenalty)
-    rule: Rule = field(default_factory=lambda: Adam(2e-4, (0.5, 0.999)))
-    critic_rule: Rule = field(default_factory=lambda: Adam(2e-4, (0.5, 0.999)))
-    critic_steps: int = 1
 
     family: ClassVar[str] = "games"
     paper: ClassVar[str] = "Goodfellow et al. 2014, arXiv:1406.2661"
     defaults: ClassVar[Defaults] = Defaults(steps=10_000, batch_size=128)
 
-    def validate(self) -> None:
-        compatible(self.objective, self.penalty, self.networks)
-        if self.critic_steps < 1:
-            raise InputError(f"{type(self).__name__} got critic_steps={self.critic_steps}; expected 1 or more; the usual is 1 or 5")
-
     def nets(self, spec: Any) -> dict[str, nn.Module]:
         return {"G": self.networks.generator(self.prior, spec), "D": self.penalty.wrap(self.networks.critic(spec))}
-
-    def memory(self, spec: Any) -> dict[str, Tensor]:
-        return self.objective.memory()
 
     def draw(self, n: Nets, batch: Any, rng: Rng, memory: dict[str, Tensor]) -> Round:
         return Round(x=batch.x, z=self.prior.sample(len(batch), rng), eps=rng.uniform(len(batch)))
@@ -78,7 +62,8 @@ class GAN(System):
         )
 
     def critic(self, n: Nets, r: Round) -> Terms:
-        fake = n.G(r.z).detach()
+        with torch.no_grad():
+            fake = n.G(r.z)
         return {
             "adversarial": self.objective.critic(n.D(r.x), n.D(fake), r.memory),
             "penalty": self.penalty(n.D, r.x, fake, r.eps, r.step),
@@ -87,36 +72,11 @@ class GAN(System):
     def generator(self, n: Nets, r: Round) -> Terms:
         return {"adversarial": self.objective.generator(n.D(n.G(r.z)), memory=r.memory)}
 
-    def after(self, memory: dict[str, Tensor], log: dict[str, Tensor]) -> dict[str, Tensor]:
-        return self.objective.after(memory, log)
-
-    def phases(self) -> tuple[Phase, ...]:
-        return (Phase(Turn("critic", self.critic_rule, times=self.critic_steps), Turn("generator", self.rule)),)
-
     def sample(self, n: Nets, size: int, rng: Rng) -> Tensor:
         return n.G(self.prior.sample(size, rng))
 
     def decode(self, n: Nets, z: Tensor, rng: Rng) -> Tensor:
         return n.G(z)
-
-
-def compatible(objective: Objective, penalty: Penalty, networks: Networks) -> None:
-    """Refuse compositions without a meaning, naming both sides.
-
-    Raises:
-        InputError: an objective over Lipschitz critics without a penalty that makes them so; batch normalisation in a
-            critic whose penalty is taken row by row.
-    """
-    if objective.needs_lipschitz and not penalty.lipschitz:
-        raise InputError(
-            f"the objective {type(objective).__name__} with the penalty {type(penalty).__name__} has no meaning, since its critic "
-            "must be Lipschitz; expected GradientPenalty, WeightClipping or SpectralNormalisation; choose one of them"
-        )
-    if penalty.second_order and getattr(networks, "critic_norm", "none") == "batch":
-        raise InputError(
-            f"the penalty {type(penalty).__name__} with batch normalisation in the critic of {type(networks).__name__} has no meaning, "
-            "since each row's gradient would depend on the others; expected critic_norm='none' or 'layer'; choose one"
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,96 @@
+"""Every system, small: what to build, on what data, for how long. A system that is not here fails the suite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import tacit
+
+BATCH = 16
+
+
+def vectors(n: int = 48, seed: int = 0) -> np.ndarray:
+    means = 3.0 * np.random.default_rng(99).normal(size=(3, 6))
+    return (means[np.arange(n) % 3] + np.random.default_rng(seed).normal(size=(n, 6))).astype(np.float32)
+
+
+def pictures(n: int = 48, seed: int = 0) -> np.ndarray:
+    """16 px, so that convolutions mix channels."""
+    x = 0.1 * np.random.default_rng(seed).random((n, 1, 16, 16))
+    for i in range(n):
+        x[i, 0, 4 * (i % 4) : 4 * (i % 4) + 4] += 0.8
+    return x.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A small instance of a system, its data (rows, seed) → array, and the run's options."""
+
+    make: Callable[[], tacit.System]
+    data: Callable[..., np.ndarray] = vectors
+    steps: int = 8
+    options: dict[str, Any] = field(default_factory=dict)
+    more: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def run(self) -> dict[str, Any]:
+        return {"steps": self.steps, "batch_size": BATCH, "precision": "float32", "log_every": 2, **self.options}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsensusGAN(tacit.GAN):
+    """Both players in one turn, by consensus (Mescheder et al. 2017, arXiv:1705.10461)."""
+
+    def phases(self) -> tuple[tacit.Phase, ...]:
+        rule = tacit.Consensus(tacit.SGD(1e-2), gamma=0.5)
+        return (tacit.Phase(tacit.Turn(("critic", "generator"), rule)),)
+
+
+MLP = tacit.MLP(widths=(16,))
+CONV = tacit.networks.DCGAN(width=4)
+
+CASES: dict[str, Case] = {
+    "autoencoder": Case(lambda: tacit.Autoencoder(latent_dim=3, networks=MLP, noise=0.1)),
+    "vae": Case(lambda: tacit.VAE(latent_dim=3, networks=MLP)),
+    "gan": Case(lambda: tacit.GAN(prior=tacit.Gaussian(4), networks=MLP)),
+    "wgangp": Case(lambda: tacit.WGANGP(prior=tacit.Gaussian(4), networks=MLP, critic_steps=2)),
+    "dcgan": Case(
+        lambda: tacit.systems.DCGAN(prior=tacit.Gaussian(4), networks=tacit.networks.DCGAN(width=4, critic_norm="batch")),
+        pictures,
+        steps=6,
+    ),
+    "clustergan": Case(
+        lambda: tacit.ClusterGAN(n_clusters=3, latent_dim=4, networks=tacit.networks.DCGAN(width=4, dense=8)), pictures, steps=6
+    ),
+    "spectralnet": Case(
+        lambda: tacit.SpectralNet(
+            n_clusters=3, code_dim=4, code_networks=MLP, siamese_networks=MLP, map_networks=MLP, siamese_dim=3, n_neighbors=5,
+            scale_neighbor=3, pair_neighbors=2, cells=9,
+        ),
+        steps=16,
+    ),
+    "kmeans": Case(lambda: tacit.KMeans(n_clusters=3, n_init=2)),
+    "gaussianmixture": Case(lambda: tacit.GaussianMixture(n_clusters=3, n_init=1)),
+    "spectralclustering": Case(lambda: tacit.SpectralClustering(n_clusters=3)),
+}
+
+RANKS: dict[str, Case] = {
+    "consensus": Case(
+        lambda: ConsensusGAN(prior=tacit.Gaussian(4), networks=tacit.MLP(widths=(16,), act="tanh", critic_act="tanh")),
+        options={"accumulate": 2},
+    ),
+    "spectral-norm": Case(
+        lambda: tacit.GAN(prior=tacit.Gaussian(4), networks=MLP, penalty=tacit.SpectralNormalisation())
+    ),
+    "batch-norm-resnet": Case(
+        lambda: tacit.GAN(prior=tacit.Gaussian(4), networks=tacit.networks.ResNet(width=4)), pictures, steps=3
+    ),
+    "mixture-ema": Case(
+        lambda: tacit.GAN(prior=tacit.Mixture(3, 4), networks=tacit.MLP(widths=(16,), norm="batch")), options={"ema": 0.9}
+    ),
+}
+"""Compositions beside the systems that two ranks must repeat as well."""

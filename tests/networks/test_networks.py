@@ -1,0 +1,96 @@
+"""Architectures: shapes, ranges, normalisation, refusals."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import tacit
+from tacit.core import Rng
+from tacit.data import Spec
+from tacit.networks import DCGAN, MLP, ResNet
+from tacit.networks.layers import BatchNorm
+
+SIDES = (8, 16, 28, 32, 64)
+PICTURES = [
+    MLP(widths=(8,)), DCGAN(width=2), DCGAN(width=2, dense=6, critic_norm="batch"), ResNet(width=2), ResNet(width=2, norm="layer"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("networks", PICTURES, ids=lambda n: f"{type(n).__name__}-{n.norm}")
+def test_pictures_of_any_size(networks, side, channels):
+    spec = Spec(shape=(channels, side, side), kind="image", bounded=True)
+    prior = tacit.OneHotGaussian(3, 2)
+    G, D, E = networks.generator(prior, spec), networks.critic(spec), networks.encoder(spec, 7)
+    with torch.no_grad():
+        x = G(prior.sample(4, Rng(0)))
+        assert x.shape == (4, channels, side, side) and x.min() >= 0 and x.max() <= 1
+        assert torch.equal(G.eval()(prior.join(prior.sample(4, Rng(0)))), G.eval()(prior.sample(4, Rng(0))))
+        assert D(x).shape == (4,) and networks.critic(spec, 5)(x).shape == (4, 5) and E(x).shape == (4, 7)
+        assert networks.decoder(6, spec)(torch.randn(4, 6)).shape == x.shape
+    assert isinstance([m for m in E.modules() if not list(m.children())][-1], nn.Linear), "a linear last layer"
+
+
+def test_oblong_pictures_and_other_shapes():
+    for networks in (DCGAN(width=2), ResNet(width=2), MLP(widths=(4,))):
+        spec = Spec(shape=(2, 16, 24), kind="image", bounded=True)
+        x = networks.decoder(3, spec)(torch.randn(2, 3))
+        assert x.shape == (2, 2, 16, 24) and networks.encoder(spec, 4)(x).shape == (2, 4)
+    spec = Spec(shape=(5, 3), kind="sequence")
+    assert MLP(widths=()).decoder(3, spec)(torch.randn(2, 3)).shape == (2, 5, 3)
+    assert MLP(widths=(4,)).encoder(spec, 2)(torch.randn(2, 5, 3)).shape == (2, 2)
+
+
+def test_unbounded_data_have_an_unbounded_output():
+    spec = Spec(shape=(6,))
+    out = MLP(widths=(8,)).decoder(4, spec)(100 * torch.randn(64, 4, generator=torch.Generator().manual_seed(0)))
+    assert out.min() < 0 and out.max() > 1
+
+
+@pytest.mark.parametrize("networks", [DCGAN(), ResNet()])
+@pytest.mark.parametrize("shape", [(1, 7, 7), (1, 4, 4), (1, 8, 9), (6,)])
+def test_shapes_that_cannot_be_served_are_refused(networks, shape):
+    spec = Spec(shape=shape, kind="image" if len(shape) == 3 else "vector")
+    for build in (networks.check, networks.critic, lambda s: networks.decoder(3, s)):
+        with pytest.raises(tacit.InputError, match=r"expected .*; .*networks=MLP\(\)"):
+            build(spec)
+
+
+@pytest.mark.parametrize("make", [
+    lambda: MLP(widths=(0,)), lambda: MLP(norm="instance"), lambda: MLP(act="gelu2"), lambda: DCGAN(width=0),
+    lambda: DCGAN(norm="x"),
+    lambda: ResNet(width=0), lambda: ResNet(critic_norm="x"), lambda: MLP(critic_act="x"),
+])  # fmt: skip
+def test_meaningless_options_are_refused(make):
+    with pytest.raises(tacit.InputError, match="expected"):
+        make()
+
+
+def test_initial_weights_follow_the_paper():
+    torch.manual_seed(0)
+    net = DCGAN(width=16).critic(Spec(shape=(1, 32, 32), kind="image", bounded=True))
+    for m in net.modules():
+        if isinstance(m, nn.Conv2d | nn.Linear):
+            assert m.weight.std().item() == pytest.approx(0.02, rel=0.25) and m.bias.abs().max() == 0
+
+
+def test_gradients_reach_every_weight():
+    spec = Spec(shape=(1, 16, 16), kind="image", bounded=True)
+    for networks in PICTURES:
+        torch.manual_seed(0)
+        net = nn.Sequential(networks.decoder(5, spec), networks.critic(spec))
+        net(torch.randn(8, 5)).square().sum().backward()
+        assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in net.parameters())
+
+
+def test_batch_norm_equals_pytorchs():
+    x = torch.randn(8, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    mine, theirs = BatchNorm(3), nn.BatchNorm2d(3)
+    for _ in range(2):
+        torch.testing.assert_close(mine(x), theirs(x))
+    torch.testing.assert_close(mine.running_var, theirs.running_var)
+    torch.testing.assert_close(mine.eval()(x), theirs.eval()(x))
+    assert BatchNorm(3)(x[:, :, 0, 0]).shape == (8, 3)

@@ -1,0 +1,124 @@
+"""Objectives on distributions over a few points, where the best discriminator and the game's value are known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import tacit
+from tacit.core import names
+from tacit.core.part import get
+
+# Two distributions over 12 points with counts as probabilities: a batch holds every point as often as it is likely.
+P = torch.tensor([8, 1, 3, 2, 6, 1, 1, 5, 2, 4, 1, 6])
+Q = torch.tensor([1, 4, 3, 6, 2, 2, 7, 1, 5, 4, 4, 1])
+N = int(P.sum())
+p, q = P.double() / N, Q.double() / N
+REAL, FAKE = torch.repeat_interleave(torch.arange(12), P), torch.repeat_interleave(torch.arange(12), Q)
+
+
+def best(objective: tacit.core.Objective, start: float = 0.0) -> Tensor:
+    """The discriminator's outputs at the 12 points, by direct optimisation."""
+    assert int(Q.sum()) == N
+    d = torch.full((12,), start, dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([d], max_iter=500, tolerance_grad=1e-12, tolerance_change=1e-15, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        loss = objective.critic(d[REAL], d[FAKE], {})
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+    return d.detach()
+
+
+def kl(a: Tensor, b: Tensor) -> float:
+    return float((a * (a / b).log()).sum())
+
+
+@pytest.mark.parametrize("objective", [tacit.Minimax(), tacit.NonSaturating()])
+def test_the_best_discriminator_and_the_value_of_the_original_game(objective):
+    d = best(objective)
+    torch.testing.assert_close(torch.sigmoid(d), p / (p + q), rtol=1e-5, atol=1e-6)
+    jsd = 0.5 * kl(p, (p + q) / 2) + 0.5 * kl(q, (p + q) / 2)
+    assert -objective.critic(d[REAL], d[FAKE], {}).item() == pytest.approx(-math.log(4) + 2 * jsd, abs=1e-8)
+
+
+def test_equal_distributions_give_minus_log_four():
+    zero = torch.zeros(20, dtype=torch.float64)
+    assert -tacit.Minimax().critic(zero, zero).item() == pytest.approx(-math.log(4), abs=1e-12)
+
+
+def test_the_generators_gradients_differ_by_one_minus_d_over_d():
+    logits = torch.linspace(-6, 6, 25, dtype=torch.float64, requires_grad=True)
+    (saturating,) = torch.autograd.grad(tacit.Minimax().generator(logits), logits)
+    (strong,) = torch.autograd.grad(tacit.NonSaturating().generator(logits), logits)
+    D = torch.sigmoid(logits.detach())
+    torch.testing.assert_close(strong / saturating, (1 - D) / D, rtol=1e-9, atol=0.0)
+    torch.testing.assert_close(saturating * 25, -D, rtol=1e-9, atol=0.0)
+
+
+def test_losses_stay_finite_at_extreme_logits():
+    far = torch.tensor([-1e4, 1e4], requires_grad=True)
+    for o in (tacit.Minimax(), tacit.NonSaturating(), tacit.Hinge(), tacit.Wasserstein()):
+        for loss in (o.critic(far, far, {}), o.generator(far)):
+            (g,) = torch.autograd.grad(loss, far)
+            assert torch.isfinite(loss) and torch.isfinite(g).all()
+
+
+def test_least_squares_is_pearsons_chi_squared():
+    """a, b, c = −1, 1, 0: D* = (p − q)/(p + q), and ½E_p D² + ½E_q D² = ½χ²(p + q ‖ 2q) (real data counted, as in the paper)."""
+    o = tacit.LeastSquares(a=-1.0, b=1.0, c=0.0)
+    d = best(o)
+    torch.testing.assert_close(d, (p - q) / (p + q), rtol=1e-7, atol=1e-9)
+    whole = o.generator(d[FAKE]) + o.generator(d[REAL])
+    chi2 = ((2 * q - (p + q)) ** 2 / (p + q)).sum()
+    assert 2 * whole.item() == pytest.approx(chi2.item(), rel=1e-8)
+    torch.testing.assert_close(best(tacit.LeastSquares(0.0, 1.0, 1.0)), p / (p + q), rtol=1e-7, atol=1e-9)
+
+
+def test_hinge():
+    """min over D ∈ [−1, 1]: D* = sign(p − q), loss 2 − 2·TV... = 2·Σ min(p, q)."""
+    d = torch.sign(p - q)
+    o = tacit.Hinge()
+    assert o.critic(d[REAL], d[FAKE]).item() == pytest.approx(2 * torch.minimum(p, q).sum().item(), rel=1e-12)
+    found = torch.linspace(-2, 2, 401, dtype=torch.float64)
+    for i in range(12):
+        losses = p[i] * torch.relu(1 - found) + q[i] * torch.relu(1 + found)
+        assert losses.min().item() == pytest.approx(2 * min(p[i], q[i]).item(), rel=1e-9)
+    real, fake = torch.tensor([0.5, 3.0]), torch.tensor([-2.0, 0.0])
+    assert o.critic(real, fake).item() == pytest.approx(0.25 + 0.5) and o.generator(fake).item() == 1.0
+
+
+def test_wasserstein_at_its_best_lipschitz_critic():
+    """On the line, W₁ = Σ|F_p − F_q| and D*' = −sign(F_p − F_q)."""
+    gap = (p - q).cumsum(0)[:-1]
+    d = torch.cat([torch.zeros(1, dtype=torch.float64), -torch.sign(gap).cumsum(0)])
+    o = tacit.Wasserstein()
+    from scipy.stats import wasserstein_distance
+
+    w = wasserstein_distance(np.arange(12), np.arange(12), p.numpy(), q.numpy())
+    assert -o.critic(d[REAL], d[FAKE]).item() == pytest.approx(w, rel=1e-10)
+    assert o.critic(d[REAL] + 5, d[FAKE] + 5).item() == pytest.approx(-w, rel=1e-10)
+    assert o.generator(d[FAKE]).item() == pytest.approx(-(q * d).sum().item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", names("objective"))
+def test_every_objective_pays_means_over_rows(name):
+    """Micro-batches may be averaged; critic outputs (B,) and (B, 1) are the same; both players pull apart."""
+    o = get("objective", name)()
+    g = torch.Generator().manual_seed(0)
+    real, fake = (torch.rand(8, generator=g, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    whole = o.critic(real, fake, o.memory())
+    halves = [o.critic(real[i : i + 4], fake[i : i + 4], o.memory()) for i in (0, 4)]
+    assert whole.dim() == 0 and whole.item() == pytest.approx(sum(halves).item() / 2, rel=1e-12)
+    assert o.critic(real[:, None], fake[:, None], o.memory()).item() == pytest.approx(whole.item(), rel=1e-12)
+    gr, gf = torch.autograd.grad(o.critic(real, fake, o.memory()), [real, fake])
+    assert gr.sum() < 0 < gf.sum(), "the critic raises real and lowers fake outputs"
+    (up,) = torch.autograd.grad(o.generator(fake, memory=o.memory()), fake)
+    assert up.sum() < 0, "the generator raises them"

@@ -1,0 +1,91 @@
+"""Priors against scipy, by integration, and by their samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+import tacit
+from tacit.core import Rng, names
+from tacit.core.part import get
+from tacit.priors.one_hot_gaussian import MixedLatent
+
+
+def test_gaussian_is_scipys():
+    z = Rng(0).normal(50, 4).double()
+    want = stats.multivariate_normal(np.zeros(4), 0.7**2 * np.eye(4)).logpdf(z.numpy())
+    np.testing.assert_allclose(tacit.Gaussian(4, 0.7).log_prob(z), want, rtol=1e-12)
+
+
+def test_uniform_is_scipys():
+    z = torch.tensor([[0.2, -1.4], [1.5, 0.0], [1.6, 0.0], [0.0, -2.0]], dtype=torch.float64)
+    want = stats.uniform(-1.5, 3).logpdf(z.numpy()).sum(1)
+    np.testing.assert_allclose(tacit.Uniform(2, 1.5).log_prob(z), want, rtol=1e-12)
+
+
+def test_mixture_is_scipys():
+    prior = tacit.Mixture(n_components=3, latent_dim=2, sigma=0.4, radius=2.0)
+    z = 2 * Rng(1).normal(50, 2).double()
+    density = sum(stats.multivariate_normal(m, 0.4**2 * np.eye(2)).pdf(z.numpy()) for m in prior.means().double().numpy()) / 3
+    np.testing.assert_allclose(prior.log_prob(z), np.log(density), rtol=1e-6)
+    np.testing.assert_allclose(prior.means().norm(dim=1), 2.0, rtol=1e-6)
+    assert torch.equal(prior.means(), tacit.Mixture(3, 2, 0.4, 2.0).means())
+
+
+def test_one_hot_gaussian_is_a_product():
+    prior = tacit.OneHotGaussian(5, 3, sigma=0.2)
+    z = prior.sample(40, Rng(0))
+    want = stats.norm(0, 0.2).logpdf(z.continuous.double().numpy()).sum(1) + np.log(1 / 5)
+    np.testing.assert_allclose(prior.log_prob(MixedLatent(z.continuous.double(), z.categorical)), want, rtol=1e-9)
+    flat = prior.join(z)
+    assert flat.shape == (40, 8) and prior.dim == prior.code_dim == 8
+    torch.testing.assert_close(flat[:, :3], z.continuous)
+    assert torch.equal(flat[:, 3:].argmax(1), z.categorical) and torch.equal(flat[:, 3:].sum(1), torch.ones(40))
+    code = prior.split(torch.randn(6, 8, generator=torch.Generator().manual_seed(0)))
+    torch.testing.assert_close(prior.embed(code)[:, 3:].sum(1), torch.ones(6))
+    assert prior.embed(code).shape == (6, 8)
+
+
+@pytest.mark.parametrize("prior", [tacit.Gaussian(2, 0.5), tacit.Uniform(2, 1.2), tacit.Mixture(4, 2, sigma=0.3)])
+def test_densities_integrate_to_one(prior):
+    side = torch.linspace(-3, 3, 1201, dtype=torch.float64)
+    grid = torch.stack(torch.meshgrid(side, side, indexing="ij"), -1).reshape(-1, 2)
+    assert prior.log_prob(grid).exp().sum().item() * (6 / 1200) ** 2 == pytest.approx(1.0, abs=5e-3)
+
+
+@pytest.mark.parametrize("prior", [tacit.Gaussian(2, 0.5), tacit.Uniform(2, 1.2), tacit.Mixture(4, 2, sigma=0.3)])
+def test_samples_are_of_the_density(prior):
+    """E log p under the samples is minus the entropy found on a grid."""
+    z = prior.sample(40_000, Rng(3)).double()
+    side = torch.linspace(-3, 3, 601, dtype=torch.float64)
+    log_p = prior.log_prob(torch.stack(torch.meshgrid(side, side, indexing="ij"), -1).reshape(-1, 2))
+    inside = torch.isfinite(log_p)
+    entropy = -(log_p[inside].exp() * log_p[inside]).sum().item() * (6 / 600) ** 2
+    assert -prior.log_prob(z).mean().item() == pytest.approx(entropy, abs=0.04)
+
+
+def test_categories_are_even():
+    k = tacit.OneHotGaussian(5, 2).sample(50_000, Rng(0)).categorical
+    assert stats.chisquare(torch.bincount(k, minlength=5).numpy()).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("name", names("prior"))
+def test_every_prior_is_sharded_and_repeatable(name):
+    prior = get("prior", name)()
+    one = prior.join(prior.sample(6, Rng(4)))
+    two = torch.cat([prior.join(prior.sample(3, Rng(4, rank=r, world=2))) for r in range(2)])
+    assert one.shape == (6, prior.dim) and torch.equal(one, two)
+    assert torch.equal(one, prior.join(prior.sample(6, Rng(4)))) and not torch.equal(one, prior.join(prior.sample(6, Rng(5))))
+    assert torch.isfinite(prior.log_prob(prior.sample(6, Rng(4)))).all()
+
+
+@pytest.mark.parametrize(("make", "reason"), [
+    (lambda: tacit.Gaussian(0), "latent_dim=0"), (lambda: tacit.Gaussian(2, -1.0), "sigma=-1.0"),
+    (lambda: tacit.Uniform(2, 0.0), "a=0.0"), (lambda: tacit.Mixture(0), "n_components=0"),
+    (lambda: tacit.OneHotGaussian(1), "n_clusters=1"),
+])  # fmt: skip
+def test_meaningless_priors_are_refused(make, reason):
+    with pytest.raises(tacit.InputError, match=reason):
+        make()
