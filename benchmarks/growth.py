@@ -52,17 +52,16 @@ def child(n: int, epochs: float, threads: int) -> None:
     json_line(
         {
             "n": n, "steps": steps, "wall_s": round(time.perf_counter() - wall, 2), "cpu_s": round(time.process_time() - cpu, 2),
-            "peak_mb": round(peak_memory_mb(), 1), "before_mb": round(before, 1), "clusters": int(len(np.unique(labels))),
+            "peak_mb": round(peak_memory_mb(), 1), "before_mb": round(before, 1), "clusters": len(np.unique(labels)),
         }
     )  # fmt: skip
 
 
 def run(n: int, epochs: float, threads: int) -> dict[str, Any]:
     code = f"import growth; growth.child({n}, {epochs}, {threads})"
-    env = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=os.path.dirname(os.path.abspath(__file__))
-    )
+    path = os.pathsep.join(os.path.abspath(p) for p in sys.path if p)
+    env = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     found = [x for x in done.stdout.splitlines() if x.startswith("RESULT ")]
     if not found:
         raise SystemExit(f"n = {n} failed:\n{done.stderr[-2000:]}")
@@ -93,7 +92,8 @@ def main() -> None:
             "time_slope": round(slope(n, [g["cpu_s"] for g in got]), 3),
             "memory_slope": round(slope(n, [max(g["peak_mb"] - g["before_mb"], 1.0) for g in got]), 3),
         }
-        report.add("log-log slopes", found, f"cpu time {found['time_slope']:.2f}, memory above the start {found['memory_slope']:.2f}")
+        text = f"cpu time {found['time_slope']:.2f}, memory above the start {found['memory_slope']:.2f}"
+        report.add("log-log slopes", found, text)
     report.close()
 
 

@@ -19,6 +19,7 @@ import math
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,8 @@ SHARED = ["tqdm", "python-dateutil", "six", "packaging"]
 def install(name: str, folder: Path) -> str | None:
     """Put a peer into ``folder`` without what the environment has; a sentence if that fails."""
     if not (folder / name).exists():
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), name, *NEEDS[name], *SHARED]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
+        done = subprocess.run([*command, name, *NEEDS[name], *SHARED], capture_output=True, text=True, timeout=900)
         if done.returncode:
             lines = [x for x in done.stderr.splitlines() if x.startswith("ERROR")] or done.stderr.splitlines()[-1:]
             return f"{name} could not be installed: {lines[-1] if lines else done.returncode}"
@@ -49,6 +50,13 @@ def install(name: str, folder: Path) -> str | None:
     except Exception as e:
         return f"{name} could not be imported: {type(e).__name__}: {e}"
     return None
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without the peers' progress bars."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
 
 
 def version(name: str) -> str:
@@ -106,7 +114,7 @@ def vae(report: Report, folder: Path, rounds: int) -> None:
         return
     system, images = tacit.VAE(), pictures(2560)
     try:
-        with tempfile.TemporaryDirectory() as out, contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+        with tempfile.TemporaryDirectory() as out, quiet():
             run, steps = pythae_epochs(system, images, 128, out)
             samples = against_engine(
                 system, images, {"pythae": run}, chunk=steps, rounds=rounds, clock=report.args.clock, log_every=steps,
@@ -143,7 +151,7 @@ def spectral(report: Report, folder: Path, rounds: int, n: int, epochs: int) -> 
         model.cluster(rows)
 
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with quiet():
             samples = interleave({"tacit": ours, "spectralnet": peer}, rounds, report.args.clock)
     except Exception as e:
         report.add("spectralnet", {"skipped": repr(e)}, f"spectralnet {version('spectralnet')} failed: {type(e).__name__}: {e}")

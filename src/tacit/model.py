@@ -191,7 +191,8 @@ class Model:
         tensors, stamp = _weights(folder / "weights.safetensors")
         if stamp != card.get("stamp"):
             raise InputError(
-                f"weights.safetensors and system.json in {folder} are of different saves; expected one pair; restore both or save again"
+                f"weights.safetensors and system.json in {folder} are of different saves; expected one pair; "
+                "restore both or save again"
             )
 
         def below(prefix: str) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import tacit
@@ -31,11 +31,11 @@ PRIORS = st.one_of(
 )  # fmt: skip
 NETWORKS = st.one_of(
     st.builds(
-        tacit.MLP, st.lists(st.integers(1, 12), max_size=2).map(tuple), st.sampled_from(NORMS), st.sampled_from(NORMS),
+        tacit.MLP, st.lists(st.integers(6, 12), max_size=2).map(tuple), st.sampled_from(NORMS), st.sampled_from(NORMS),
         st.sampled_from(("relu", "tanh", "silu")), st.sampled_from(("leaky-relu", "softplus", "elu")),
     ),
-    st.builds(tacit.networks.DCGAN, st.integers(1, 3), st.sampled_from((0, 5)), st.sampled_from(NORMS), st.sampled_from(NORMS)),
-    st.builds(tacit.networks.ResNet, st.integers(1, 3), st.sampled_from(NORMS), st.sampled_from(NORMS)),
+    st.builds(tacit.networks.DCGAN, st.integers(3, 5), st.sampled_from((0, 5)), st.sampled_from(NORMS), st.sampled_from(NORMS)),
+    st.builds(tacit.networks.ResNet, st.integers(6, 8), st.sampled_from(NORMS), st.sampled_from(NORMS)),
 )  # fmt: skip
 SIMPLE = st.one_of(
     st.builds(
@@ -47,7 +47,10 @@ SIMPLE = st.one_of(
 )
 RULES = st.one_of(SIMPLE, st.builds(tacit.Extragradient, SIMPLE, st.just(1e-3)), st.builds(tacit.Consensus, SIMPLE, st.just(0.1)))
 # A draw that comes out the same way every time: a failure is a fault, not bad luck.
-PROFILE = settings(max_examples=80, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+PROFILE = settings(
+    max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck),
+    phases=(Phase.explicit, Phase.generate),
+)  # fmt: skip
 
 
 def starts(system: tacit.System, seed: int, model: tacit.Model) -> dict[str, torch.Tensor]:

@@ -131,6 +131,8 @@ def test_a_turn_moves_what_its_players_own_and_nothing_else(name):
             before = {k: v.clone() for k, v in run.nets.state().items()}
             memory = {k: v.clone() for k, v in run.nets.memory.items()}
             t.field.rounds = [run._draw(1, 2, t.turn)]
+            for _, stepper in t.steppers:
+                stepper.schedule(0.5, 1.0)
             t.step()
             owned = {net for p in t.players for net in p.owns}
             after = run.nets.state()
@@ -213,6 +215,8 @@ def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_ranks_equal_one(name, two_ranks):
     case: Case = {**CASES, **RANKS}[name]
     system = case.make()
+    error = two_ranks / f"{name}.error"
+    assert not error.exists(), error.read_text()[-2000:]
     got, log = load_file(two_ranks / f"{name}.safetensors"), json.loads((two_ranks / f"{name}.json").read_text())
     options = {**case.run, "precision": "float64", "seed": 5}
     one = tacit.fit(system, case.data(), **options)

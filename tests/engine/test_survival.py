@@ -382,7 +382,7 @@ def test_a_signal_in_a_phase_that_only_enters_is_heard(tmp_path):
         tacit.fit(system, x, run=tmp_path / "none", steps=30, **RUN)
     assert not (tmp_path / "none").exists()
     KILLS[:] = [1]
-    with pytest.raises(tacit.Interrupted, match="stopped by SIGINT at step 30; the last checkpoint is whole; go on with: tacit resume"):
+    with pytest.raises(tacit.Interrupted, match="by SIGINT at step 30; the last checkpoint is whole; go on with: tacit resume"):
         tacit.fit(system, x, run=tmp_path / "run", steps=30, **RUN)
     KILLS.clear()
     again = tacit.resume(tmp_path / "run", x, allow=(Closes.__module__,))

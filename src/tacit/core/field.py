@@ -12,6 +12,8 @@ from tacit.core.game import Player, Round, System, Terms
 from tacit.core.nets import Nets
 from tacit.core.rng import Rng
 
+_EXACT = (torch.float32, torch.float64)
+
 Mean = Callable[[list[Tensor]], list[Tensor]]
 
 
@@ -59,6 +61,9 @@ class Field:
     @contextlib.contextmanager
     def _visiting(self) -> Iterator[None]:
         """Running statistics of networks that nobody owns here are put back afterwards."""
+        if not self._foreign:
+            yield
+            return
         kept = [b.clone() for b in self._foreign]
         try:
             yield
@@ -110,9 +115,8 @@ class Field:
         for name, ts in terms.items():
             for term, v in ts.items():
                 key = f"{name}/{term}"
-                v = v.detach().float() if v.dtype != torch.float64 else v.detach()
-                if share != 1.0:
-                    v = v * share
+                v = v.detach() if v.dtype in _EXACT else v.detach().float()
+                v = v if share == 1.0 else v * share
                 self.log[key] = self.log[key] + v if key in self.log else v
 
     def __call__(self) -> list[Tensor]:

@@ -17,6 +17,7 @@ from tacit.data.spec import Spec
 from tacit.errors import InputError
 
 PREPARED_BYTES = 1 << 30
+AHEAD_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ class Feed:
                 f"multiple of {world}"
             )
         self.position = 0
+        self._ahead: Any = None
         self.weights: Tensor | None = None
         self._labels = None if source.labels is None else torch.as_tensor(source.labels).to(self.device)
         self._lengths = None if source.lengths is None else torch.as_tensor(source.lengths).to(self.device)
@@ -122,6 +124,10 @@ class Feed:
         """The next batch: this rank's share of it."""
         share = self.batch_size // self.world
         first = self.position + self.rank * share
+        epoch, at = divmod(first, self.n)
+        if self._data is not None and at + share <= self.n:
+            self.position += self.batch_size
+            return self._from_ahead(epoch, at, share)
         pieces = list(self._gather(first, share))
         self.position += self.batch_size
         if len(pieces) == 1:
@@ -132,6 +138,19 @@ class Feed:
             torch.cat([p.index for p in pieces]),
             _cat([p.lengths for p in pieces]),
         )
+
+    def _from_ahead(self, epoch: int, at: int, share: int) -> Batch:
+        """A batch as a view of the next few, which are selected together: small batches cost more calls than copies."""
+        ahead = self._ahead
+        if ahead is None or ahead[0] != epoch or at < ahead[1] or at + share > ahead[2]:
+            assert self._data is not None
+            few = max(AHEAD_BYTES // (4 * self.spec.dim * share), 1) if self.world == 1 else 1
+            stop = min(at + share * min(few, 64), self.n)
+            rows = self._epoch(epoch)[at:stop]
+            x, y, lengths = (v if v is None else v.index_select(0, rows) for v in (self._data, self._labels, self._lengths))
+            ahead = self._ahead = (epoch, at, stop, (x, y, rows, lengths))
+        a = at - ahead[1]
+        return Batch(*(None if v is None else v[a : a + share] for v in ahead[3]))
 
     def _gather(self, first: int, count: int) -> Iterator[Batch]:
         """Rows ``first`` … of the endless stream, in as few pieces as epochs and pools allow."""
@@ -212,7 +231,7 @@ class Feed:
         Raises:
             InputError: not (n,), negative, not finite, or all zero.
         """
-        self._order, self._order_epoch = None, -1
+        self._order, self._order_epoch, self._ahead = None, -1, None
         self.weights = None
         if weights is not None:
             w = torch.as_tensor(weights).detach().to("cpu", torch.float64).reshape(-1)

@@ -30,6 +30,9 @@ from tacit.errors import Diverged, InputError, Interrupted, TacitError
 from tacit.model import FORMAT, Model
 from tacit.version import __version__
 
+ROW_WEIGHTS = "row-weights.npy"
+"""Kept beside the config of a run whose rows are weighted, so that resume has them."""
+
 Callback = Callable[[dict[str, Any]], object]
 
 
@@ -73,7 +76,7 @@ def fit(
     start, base = (system, system.system) if isinstance(system, Model) else (None, system)
     if not isinstance(base, System):
         raise InputError(f"fit got {type(base).__name__}; expected a system such as ClusterGAN(), or a Model; pass one")
-    sources = _sources(base, X, load or {})
+    sources = _sources(base, X, load or {}, like=start.spec if start else None)
     main = sources[base.streams()[0]]
     spec = start.spec if start else Spec.learn(main, scale=base.scale)
     for source in sources.values():
@@ -136,8 +139,10 @@ def resume(
         return _finish(engine, main, config, tensors, state)
 
 
-def _sources(system: System, X: Any, load: dict[str, Any]) -> dict[str, Source]:
+def _sources(system: System, X: Any, load: dict[str, Any], like: Spec | None = None) -> dict[str, Source]:
     names = system.streams()
+    if like is not None:
+        load = {**load, "like": like}
     if isinstance(X, dict):
         missing = [n for n in names if n not in X]
         if missing:

@@ -28,7 +28,8 @@ class Ranks:
         if self.world == 1:
             return tensors
         out = list(tensors)
-        for dtype in {t.dtype for t in tensors}:
+        # In order of appearance: a set's order differs between processes, and exchanges would not match.
+        for dtype in dict.fromkeys(t.dtype for t in tensors):
             at = [i for i, t in enumerate(tensors) if t.dtype == dtype]
             flat = torch.cat([tensors[i].reshape(-1) for i in at])
             dist.all_reduce(flat)

@@ -23,16 +23,29 @@ class Record:
         self.buffer = torch.zeros(rows, max(len(self.names), 1), dtype=wide, device=device)
         self.taken = np.zeros((rows, len(names)), dtype=bool)
         self.filled = 0
+        self.waiting: list[tuple[int, int, float, list[Tensor]]] = []
 
     def add(self, row: int, turn: int, log: dict[str, Tensor], share: float) -> None:
         """Add a turn's terms (times ``share``, for repetitions) to a row."""
-        at = slice(int(self.offsets[turn]), int(self.offsets[turn + 1]))
-        values = torch.stack([log[k] for k in self.keys[turn]])
-        if not self.taken[row, turn]:
-            self.buffer[row, at].copy_(values if share == 1.0 else values * share)
+        self.waiting.append((row, turn, share, [log[k] for k in self.keys[turn]]))
+
+    def gather(self) -> None:
+        """Put the terms that wait into the buffer, all with one copy."""
+        if not self.waiting:
+            return
+        values = torch.stack([v for *_, terms in self.waiting for v in terms]).to(self.buffer.dtype)
+        rows: list[int] = []
+        columns: list[int] = []
+        shares: list[float] = []
+        for row, turn, share, terms in self.waiting:
             self.taken[row, turn] = True
-        else:
-            self.buffer[row, at].add_(values, alpha=share)
+            rows += [row] * len(terms)
+            columns += range(int(self.offsets[turn]), int(self.offsets[turn + 1]))
+            shares += [share] * len(terms)
+        at = torch.tensor([rows, columns], device=self.buffer.device)
+        weights = torch.tensor(shares, dtype=self.buffer.dtype, device=self.buffer.device)
+        self.buffer.index_put_((at[0], at[1]), values * weights, accumulate=True)
+        self.waiting.clear()
 
     def step_done(self) -> None:
         self.filled += 1
@@ -43,6 +56,7 @@ class Record:
 
     def values(self) -> np.ndarray:
         """The filled rows, on the host: one synchronisation."""
+        self.gather()
         out = self.buffer[: self.filled].cpu().double().numpy().copy()
         for t in range(len(self.keys)):
             out[~self.taken[: self.filled, t], self.offsets[t] : self.offsets[t + 1]] = np.nan
@@ -67,9 +81,11 @@ class Record:
 
     def clear(self) -> None:
         self.taken[:] = False
+        self.buffer.zero_()
         self.filled = 0
 
     def state(self) -> dict[str, Tensor]:
+        self.gather()
         return {"buffer": self.buffer[: self.filled].clone(), "taken": torch.from_numpy(self.taken[: self.filled].copy())}
 
     def load_state(self, state: dict[str, Tensor]) -> None:

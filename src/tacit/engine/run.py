@@ -117,7 +117,7 @@ class Run:
         self.players = check_declaration(system, self.nets, self.phases)
         self.default_batch = min(options.batch_size or system.defaults.batch_size, n_rows)
         self.autocast: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
-        self.losses = system.losses
+        self.losses = _losses(system)
         decay = system.defaults.ema if options.ema is None else options.ema
         names = tuple(options.ema_networks or system.defaults.ema_networks or self.nets.names())
         for name in names:
@@ -135,12 +135,14 @@ class Run:
         self.log_bytes = 0
         self.pending: list[str] = []
         self.last: dict[str, float] = {}
+        self.losses_now: dict[str, float] = {}
         self.plateau: dict[str, Any] = {}
         self.elapsed = 0.0
         self.stopping: int | None = None
         self.status = "finished"
         self.estimate_s = self.cost_s = 0.0
         self.good: list[Tensor] = []
+        self._lists: tuple[Nets, list[Tensor], list[Tensor]] | None = None
         self.good_step = 0
         self.watched: set[str] = set()
         self.opened = False
@@ -212,7 +214,10 @@ class Run:
         world = World(self.feed, self.spec, self.rng, self.options.seed, self.ranks.mean_one, self.device)
         updates = phase.enter(self.nets, world) if phase.enter else None
         if updates:
-            self.nets.memory.update({k: v.detach().to(self.device) for k, v in updates.items()})
+            kept = {k: v.detach().to(self.device) for k, v in updates.items()}
+            if self.dtype == torch.float64:
+                kept = {k: v.double() if v.is_floating_point() else v for k, v in kept.items()}
+            self.nets.memory.update(kept)
         self.nets.train()
 
     def _bind(self, phase: Phase) -> None:
@@ -266,7 +271,9 @@ class Run:
         choices = [self.options.precision]
         if self.options.precision == "auto":
             choices = ["float32", "bf16"] if precision.has_bf16(self.device) else ["float32"]
-        if len(choices) == 1 and not self.progress and not self.options.max_minutes:
+        # The first rank alone has a display; all must measure, or none.
+        measured = self.ranks.agree(float(bool(self.progress or self.options.max_minutes)))
+        if len(choices) == 1 and not measured:
             return choices[0]
         costs = {}
         for choice in choices:
@@ -351,6 +358,7 @@ class Run:
         """Read the terms of the last steps: log line, divergence, plateau."""
         if not self.record.filled:
             return
+        self.record.gather()
         self.record.buffer[: self.record.filled].copy_(self.ranks.mean_one(self.record.buffer[: self.record.filled].clone()))
         values = self.record.values()
         bad = self.record.first_bad(values)
@@ -369,7 +377,8 @@ class Run:
         rate = (self.done - before["step"]) / max(now - before["time_s"], 1e-9)
         line: dict[str, Any] = {"step": self.done, "phase": phase.name, "time_s": round(now, 3), "rate": round(rate, 3)}
         line |= {k: v for k, v in means.items()}
-        line |= {f"{k}/loss": v for k, v in totals.items()}
+        self.losses_now = {f"{k}/loss": v for k, v in totals.items()}
+        line |= self.losses_now
         lr = [s.lr() for t in self.turns for _, s in t.steppers]
         line["lr"] = max((v for v in lr if v == v), default=None)  # type: ignore[type-var]
         self._write(line)
@@ -401,17 +410,24 @@ class Run:
             self._warn(f"the log of {self.folder} could not be written ({e.strerror}); training goes on; free some space")
 
     def _weights_finite(self) -> bool:
-        weights: list[Tensor] = list(self.nets.parameters())
+        weights = self._listed()[0]
         if not weights:
             return True
-        norms = torch._foreach_norm(weights)
-        return bool(torch.isfinite(torch.stack([n.float() for n in norms])).all())
+        # Norms are not negative, so none cancels another: their sum is finite where all are.
+        return math.isfinite(float(torch.stack(torch._foreach_norm(weights)).double().sum()))
+
+    def _listed(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Weights, and weights and buffers; listed once, since the walk through the modules costs more than a copy."""
+        if self._lists is None or self._lists[0] is not self.nets:
+            weights: list[Tensor] = [p.detach() for p in self.nets.parameters()]
+            self._lists = (self.nets, weights, [*weights, *self.nets.buffers()])
+        return self._lists[1:]
 
     def _diverged(self, first_step: int, bad: tuple[int, str] | None) -> None:
         where = f"the term '{bad[1]}' was the first, at step {self.done - (self.step - first_step) + bad[0] + 1}" if bad else (
             f"a weight was the first, before step {self.done}"
         )
-        torch._foreach_copy_(self._kept(), self.good)
+        torch._foreach_copy_(self._listed()[1], self.good)
         self.nets.memory.update(self.good_memory)
         self.status = "diverged"
         kept = f"the weights of step {self.good_step} are kept" if self.good_step else "the initial weights are kept"
@@ -420,12 +436,14 @@ class Run:
             f"the run became NaN or infinite: {where}; {kept}; lower the learning rate, or add a penalty or use precision float32"
         )
 
-    def _kept(self) -> list[Tensor]:
-        return [*self.nets.parameters(), *self.nets.buffers()]
-
     def _keep(self) -> None:
         """Remember weights, running statistics and memory, to return to when a later step diverges."""
-        self.good, self.good_step = [t.detach().clone() for t in self._kept()], self.done
+        now = self._listed()[1]
+        if len(self.good) != len(now):
+            self.good = [torch.empty_like(t) for t in now]
+        if now:
+            torch._foreach_copy_(self.good, now)
+        self.good_step = self.done
         self.good_memory = {k: v.clone() for k, v in self.nets.memory.items()}
 
     def _plateau_over(self, phase: Phase) -> bool:
@@ -456,7 +474,7 @@ class Run:
 
     def _callbacks(self, phase: Phase) -> bool:
         state = {
-            "step": self.done, "steps": sum(self.plan), "phase": phase.name, "terms": dict(self.last), "nets": self.nets,
+            "step": self.done, "steps": sum(self.plan), "phase": phase.name, "terms": self.last | self.losses_now, "nets": self.nets,
             "time_s": self.elapsed + time.monotonic() - self.started, "run": self,
         }  # fmt: skip
         stop = False
@@ -591,6 +609,14 @@ def _plan(phases: tuple[Phase, ...], total: int) -> list[int]:
     shares = sum(p.share for p in phases if p.turns and p.steps is None)
     rest = max(total - fixed, 0)
     return [0 if not p.turns else p.steps if p.steps is not None else max(round(rest * p.share / shares), 1) for p in phases]
+
+
+def _losses(system: System) -> Callable[..., Any]:
+    """The system's losses; where it keeps to the plain rule, its players are asked for once, not at every step."""
+    if type(system).losses is not System.losses:
+        return system.losses
+    by_name: dict[str, Any] = {p.name: p.loss for p in system.players()}
+    return lambda names, n, r: {name: by_name[name](n, r) for name in names}
 
 
 def _double(batch: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -44,7 +45,7 @@ class MLP(Networks):
 
     def _stack(self, sizes: list[int], norm: str, act: str) -> list[nn.Module]:
         layers: list[nn.Module] = []
-        for a, b in zip(sizes[:-1], sizes[1:], strict=True):
+        for a, b in pairwise(sizes):
             layers += [nn.Linear(a, b), norm_layer(norm, b), activation(act)]
         return [m for m in layers if not isinstance(m, nn.Identity)]
 

@@ -13,14 +13,19 @@ from tacit.core.parts import Penalty, float32
 from tacit.errors import InputError
 
 
-@float32
 def gradient_norms(net: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """‖∇_x net(x)‖₂ for each row, ``(B,)``, in float32 and differentiable in the network's weights."""
+    """‖∇_x net(x)‖₂ for each row, ``(B,)``, differentiable in the network's weights; the norm is taken in float32 or better."""
     x = x.detach()
     x = (x if x.dtype == torch.float64 else x.float()).requires_grad_(True)
     with torch.enable_grad():
         out = net(x)
-        (g,) = torch.autograd.grad(out.sum(), x, create_graph=True)
+        total = out.sum() if out.dtype == torch.float64 else out.float().sum()
+        (g,) = torch.autograd.grad(total, x, create_graph=True)
+        return _norms(g)
+
+
+@float32
+def _norms(g: Tensor) -> Tensor:
     return (g.flatten(1).square().sum(1) + 1e-24).sqrt()
 
 

@@ -33,7 +33,8 @@ class Gaussian(Prior):
         return self.latent_dim
 
     def sample(self, n: int, rng: Rng) -> Tensor:
-        return rng.normal(n, self.latent_dim) * self.sigma
+        z = rng.normal(n, self.latent_dim)
+        return z if self.sigma == 1.0 else z * self.sigma
 
     def log_prob(self, z: Tensor) -> Tensor:
         d = self.latent_dim

@@ -54,10 +54,10 @@ def self_tuned(at: np.ndarray, d: np.ndarray, scale_neighbour: int) -> sp.csr_ma
 
     Args:
         at, d: from :func:`neighbours`.
-        scale_neighbour: which neighbour gives the scale, 1 for the nearest.
+        scale_neighbour: whose distance gives the scale, 1 for the smallest of the row.
     """
     n, k = at.shape
-    s = np.maximum(d[:, min(scale_neighbour, k) - 1], 1e-12)
+    s = np.maximum(np.partition(d, min(scale_neighbour, k) - 1, 1)[:, min(scale_neighbour, k) - 1], 1e-12)
     w = np.exp(-np.square(d) / (s[:, None] * s[at]))
     graph = sp.csr_matrix((w.ravel(), (np.repeat(np.arange(n), k), at.ravel())), shape=(n, n))
     return ((graph + graph.T) * 0.5).tocsr()

@@ -22,6 +22,9 @@ from tacit.rules.optimisers import Adam
 from tacit.systems.games.adversarial import Adversarial
 
 
+REAL = ("balance", "certainty", "stability")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClusterGAN(Adversarial):
     """min_{G,E} max_D V(D, G) + β_n E‖z_n − E_n(T(G(z)))‖² + β_c E H(z_c, E_c(T(G(z)))) + β_b B(x) + β_h H(x) + β_s S(x).
@@ -73,7 +76,8 @@ class ClusterGAN(Adversarial):
 
     family: ClassVar[str] = "clusters"
     paper: ClassVar[str] = "Mukherjee et al. 2019, arXiv:1809.03627"
-    defaults: ClassVar[Defaults] = Defaults(steps=20_000, batch_size=64, ema=0.999, ema_networks=("G", "E"))
+    couples_batch: ClassVar[bool] = True
+    defaults: ClassVar[Defaults] = Defaults(steps=8_000, batch_size=64, ema=0.999, ema_networks=("G", "E"))
 
     def validate(self) -> None:
         super().validate()
@@ -81,7 +85,8 @@ class ClusterGAN(Adversarial):
         betas = (self.beta_n, self.beta_c, self.beta_b, self.beta_h, self.beta_s)
         if min(betas) < 0 or not 0 <= self.real_after <= 1:
             raise InputError(
-                f"ClusterGAN got weights beta_n, beta_c, beta_b, beta_h, beta_s = {betas} and real_after={self.real_after}; expected weights of 0 or more and a share in [0, 1]; mend the one that is not"
+                f"ClusterGAN got weights beta_n, beta_c, beta_b, beta_h, beta_s = {betas} and real_after={self.real_after}; "
+                "expected weights of 0 or more and a share in [0, 1]; mend the one that is not"
             )
 
     def check(self, spec: Any, n_rows: int) -> None:
@@ -125,28 +130,29 @@ class ClusterGAN(Adversarial):
 
     def generator(self, n: Nets, r: Round) -> Terms:
         fake = n.G(r.z)
-        code = self.prior().split(n.E(self.augment(fake, r.t_fake)))
+        seen = self.augment(fake, r.t_fake)
+        real = bool(self.beta_b or self.beta_h or self.beta_s)
+        late = real and r.progress >= self.real_after
+        code = self.prior().split(n.E(torch.cat([seen, r.x, self.augment(r.x, r.t_real)]) if late else seen))
+        size = len(fake)
         terms = {
             "adversarial": self.objective.generator(n.D(self.critic_augment(fake, r.u_fake)), memory=r.memory),
-            "continuous": self.beta_n * (code.continuous - r.z.continuous).square().mean(),
-            "categorical": self.beta_c * cross_entropy(code.logits, r.z.categorical),
+            "continuous": self.beta_n * (code.continuous[:size] - r.z.continuous).square().mean(),
+            "categorical": self.beta_c * cross_entropy(code.logits[:size], r.z.categorical),
         }
-        return terms | (self.real(n, r) if self.beta_b or self.beta_h or self.beta_s else {})
+        if not real:
+            return terms
+        return terms | (self.real(*code.logits[size:].chunk(2)) if late else dict.fromkeys(REAL, fake.new_zeros(())))
 
-    def real(self, n: Nets, r: Round) -> Terms:
-        """What E_c must be on real rows: sure of each, even over all, the same for a row and its change."""
-        if r.progress < self.real_after:
-            return dict.fromkeys(("balance", "certainty", "stability"), r.x.new_zeros(()))
-        p = self.logits(n, r.x).float().softmax(1)
-        changed = self.logits(n, self.augment(r.x, r.t_real)).float().log_softmax(1)
+    def real(self, logits: Tensor, changed: Tensor) -> Terms:
+        """What E_c must be on real rows: even over all, sure of each, the same for a row and its change."""
+        log_p, log_q = (t.log_softmax(1) for t in (at_least_float32(logits), at_least_float32(changed)))
+        p = log_p.exp()
         return {
             "balance": -self.beta_b * entropy(p.mean(0)),
             "certainty": self.beta_h * entropy(p).mean(),
-            "stability": -self.beta_s * (p.detach() * changed).sum(1).mean(),
+            "stability": -self.beta_s * (p.detach() * log_q).sum(1).mean(),
         }
-
-    def logits(self, n: Nets, x: Tensor) -> Tensor:
-        return self.prior().split(n.E(x)).logits
 
     def sample(self, n: Nets, size: int, rng: Rng) -> Tensor:
         return n.G(self.prior().sample(size, rng))
@@ -161,7 +167,12 @@ class ClusterGAN(Adversarial):
         return n.G(self.encode(n, x, rng))
 
     def cluster(self, n: Nets, x: Tensor, rng: Rng) -> Tensor:
-        return self.logits(n, x).argmax(1)
+        return self.prior().split(n.E(x)).logits.argmax(1)
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """bf16 to float32; float64 stays."""
+    return x if x.dtype == torch.float64 else x.float()
 
 
 def entropy(p: Tensor) -> Tensor:

@@ -106,7 +106,7 @@ class SpectralNet(SiameseSpace):
         return (*super().phases(), Phase(turn, name="map", share=0.25, enter=self.build_graph), Phase(name="close", enter=self.close))
 
     def build_graph(self, n: Nets, world: World) -> dict[str, Tensor]:
-        codes = world.map(n.C).float()
+        codes = world.map(n.C)
         pairs, share = edges(self.graph(n, codes, world.seed))
         return {"codes": codes, "edges": pairs, "edge_share": share}
 
@@ -122,7 +122,7 @@ class SpectralNet(SiameseSpace):
         return {"cut": orthonormal_cut(*n.F(torch.cat([r.sample, r.left, r.right])).chunk(3))}
 
     def close(self, n: Nets, world: World) -> dict[str, Tensor]:
-        codes = world.map(n.C).float()
+        codes = world.map(n.C)
         graph = self.graph(n, codes, world.seed)
         y = torch.cat([n.F(c) for c in codes.split(4096)])
         whiten = whitener(y, degrees(graph) if self.laplacian == "normalised" else None, 1e-9)
