@@ -81,16 +81,18 @@ def main() -> None:
     report = Report("growth", args)
     sizes = args.sizes or (SIZES[:3] if args.quick else SIZES)
     epochs = min(args.epochs, 1.0) if args.quick else args.epochs
-    got = [run(n, epochs, args.threads) for n in sizes]
-    for g in got:
+    got = []
+    for n in sizes:
+        g = run(n, epochs, args.threads)
+        got.append(g)
         above = g["peak_mb"] - g["before_mb"]
         text = f"{g['cpu_s']:8.1f} s cpu, {g['wall_s']:8.1f} s wall, peak {g['peak_mb']:7.0f} MiB ({above:.0f} above the start)"
         report.add(f"n = {g['n']}, {g['steps']} steps", g, text)
     if len(got) > 1:
-        n = [g["n"] for g in got]
+        fitted = [g["n"] for g in got]
         found = {
-            "time_slope": round(slope(n, [g["cpu_s"] for g in got]), 3),
-            "memory_slope": round(slope(n, [max(g["peak_mb"] - g["before_mb"], 1.0) for g in got]), 3),
+            "time_slope": round(slope(fitted, [g["cpu_s"] for g in got]), 3),
+            "memory_slope": round(slope(fitted, [max(g["peak_mb"] - g["before_mb"], 1.0) for g in got]), 3),
         }
         text = f"cpu time {found['time_slope']:.2f}, memory above the start {found['memory_slope']:.2f}"
         report.add("log-log slopes", found, text)

@@ -4,21 +4,59 @@
 >>> model = tacit.fit(tacit.KMeans(n_clusters=10), "digits")
 >>> len(model.cluster("digits"))
 1797
+
+Everything public is reachable from here and imported when it is first asked for, so that ``import tacit`` costs little.
 """
 
-from tacit import augmentations, data, networks, objectives, penalties, priors, rules, systems
-from tacit.core import Part, Player, Round, System, Turn
-from tacit.core.game import Defaults, Phase, Plateau
-from tacit.engine import fit, resume
-from tacit.errors import Diverged, InputError, Interrupted, NotSupported, TacitError
-from tacit.model import Model, can, load
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from tacit.version import __version__
 
-for _room in (augmentations, objectives, penalties, priors, rules, networks, systems):
-    globals().update({k: v for k, v in vars(_room).items() if isinstance(v, type) and issubclass(v, Part)})
-del _room
+if TYPE_CHECKING:
+    from tacit import augmentations, data, metrics, networks, objectives, penalties, priors, report, rules, systems
+    from tacit.core import Part, Player, Round, System, Turn
+    from tacit.core.game import Defaults, Phase, Plateau
+    from tacit.engine import fit, resume
+    from tacit.errors import Diverged, InputError, Interrupted, NotSupported, TacitError
+    from tacit.model import Model, can, load
+
+_ROOMS = ("systems", "networks", "rules", "priors", "penalties", "objectives", "augmentations")
+_MODULES = ("data", "metrics", "report", "core", "sklearn", "callbacks", *_ROOMS)
+_NAMES = {
+    "fit": "engine", "resume": "engine", "Model": "model", "can": "model", "load": "model", "Part": "core", "Player": "core",
+    "Round": "core", "System": "core", "Turn": "core", "Defaults": "core", "Phase": "core", "Plateau": "core", "Diverged": "errors",
+    "InputError": "errors", "Interrupted": "errors", "NotSupported": "errors", "TacitError": "errors",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Names of the core, the engine and the rooms; a system comes before another part of the same name."""
+    if name.startswith("__"):
+        raise AttributeError(f"module 'tacit' has no attribute '{name}'")
+    if name in _MODULES:
+        return importlib.import_module(f"tacit.{name}")
+    if name in _NAMES:
+        value = getattr(importlib.import_module(f"tacit.{_NAMES[name]}"), name)
+    else:
+        value = next((vars(m)[name] for m in map(_room, _ROOMS) if isinstance(vars(m).get(name), type)), None)
+        if value is None:
+            from tacit.errors import suggest
+
+            known = [n for room in _ROOMS for n in vars(_room(room)) if n[0].isupper()]
+            raise AttributeError(f"module 'tacit' has no attribute '{name}'{suggest(name, [*known, *_NAMES])}")
+    globals()[name] = value
+    return value
+
+
+def _room(name: str) -> Any:
+    return importlib.import_module(f"tacit.{name}")
+
 
 __all__ = [
     "Defaults", "Diverged", "InputError", "Interrupted", "Model", "NotSupported", "Part", "Phase", "Plateau", "Player", "Round",
-    "System", "TacitError", "Turn", "__version__", "augmentations", "can", "data", "fit", "load", "resume",
+    "System", "TacitError", "Turn", "__version__", "augmentations", "can", "data", "fit", "load", "metrics", "networks", "objectives",
+    "penalties", "priors", "report", "resume", "rules", "systems",
 ]  # fmt: skip

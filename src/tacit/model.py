@@ -127,10 +127,10 @@ class Model:
     def _map(self, name: str, X: Any, load: dict[str, Any], seed: int) -> np.ndarray:
         use = self._use(name)
         source = self.source(X, **load)
-        rng, out = self._rng(seed), []
+        out = []
         for start in range(0, source.n, 1024):
             raw = source.read(start, min(start + 1024, source.n))
-            y = use(self.nets, self.spec.prepare(raw).to(self._device(), self._dtype()), rng)
+            y = use(self.nets, self.spec.prepare(raw).to(self._device(), self._dtype()), self._rng(seed))
             out.append(y.detach().float().cpu() if y.is_floating_point() else y.detach().cpu())
         return torch.cat(out).numpy()
 

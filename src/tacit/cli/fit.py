@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -261,10 +260,7 @@ def display(given: dict[str, Any]) -> Any:
     """The progress display, or None."""
     from tacit.progress import Progress
 
-    # The display belongs to one rank, and the engine times its estimate only where there is one: with several ranks they
-    # would wait for each other.
-    alone = os.environ.get("WORLD_SIZE", "1") in ("", "1")
-    return Progress() if alone and not given.get("quiet") else None
+    return Progress() if first() and not given.get("quiet") else None
 
 
 def finished(model: Model, folder: Path, given: dict[str, Any]) -> None:

@@ -150,7 +150,7 @@ class Feed:
             x, y, lengths = (v if v is None else v.index_select(0, rows) for v in (self._data, self._labels, self._lengths))
             ahead = self._ahead = (epoch, at, stop, (x, y, rows, lengths))
         a = at - ahead[1]
-        return Batch(*(None if v is None else v[a : a + share] for v in ahead[3]))
+        return Batch(*(None if v is None else v[a : a + share] for v in ahead[3]))  # type: ignore[arg-type]
 
     def _gather(self, first: int, count: int) -> Iterator[Batch]:
         """Rows ``first`` … of the endless stream, in as few pieces as epochs and pools allow."""

@@ -205,8 +205,7 @@ def _finish(
         if engine.opened and engine.ranks.first:
             # The checkpoint is whole whatever becomes of this; what happened must not be hidden by a full disk.
             with contextlib.suppress(OSError):
-                partial = _model(engine, engine.nets, source, config, began)
-            partial.save(engine.folder)
+                _model(engine, engine.nets, source, config, began).save(engine.folder)  # type: ignore[arg-type]
         raise
     model = _model(engine, nets, source, config, began)
     if engine.folder is not None and not engine.opened:

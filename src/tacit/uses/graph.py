@@ -188,10 +188,11 @@ def centroids_by_kmeans(rows: Tensor, n_clusters: int, seed: int) -> tuple[Tenso
 
 def cells_by_modularity(rows: Tensor, graph: sp.csr_matrix, cells: int, n_clusters: int, seed: int) -> tuple[Tensor, Tensor]:
     """Centroids of k-means cells, ``(m, d)``, and the cluster of each by :func:`group_cells`, ``(m,)``; the better of two starts."""
-    x, best = rows.double().cpu().numpy(), (-np.inf, None, None)
+    x = rows.double().cpu().numpy()
+    found = []
     for s in (seed, seed + 1):
         fit = KMeans(max(min(cells, len(x)), n_clusters), n_init=1, random_state=s).fit(x)
         group = group_cells(graph, fit.labels_, n_clusters, seed)
-        q = modularity(graph, group[fit.labels_])
-        best = max(best, (q, fit.cluster_centers_, group), key=lambda b: b[0])
-    return torch.from_numpy(best[1]).to(rows.dtype), torch.from_numpy(best[2])
+        found.append((modularity(graph, group[fit.labels_]), fit.cluster_centers_, group))
+    _, centres, group = max(found, key=lambda f: f[0])
+    return torch.from_numpy(centres).to(rows.dtype), torch.from_numpy(group)

@@ -52,6 +52,7 @@ class VAE(System):
     networks: Networks = field(default_factory=lambda: MLP(widths=(512, 512), critic_act="relu"))
     rule: Rule = field(default_factory=lambda: Adam(1e-3, (0.9, 0.999)))
 
+    score_draws: ClassVar[int] = 16
     family: ClassVar[str] = "autoencoders"
     paper: ClassVar[str] = "Kingma & Welling 2014, arXiv:1312.6114"
     defaults: ClassVar[Defaults] = Defaults(steps=10_000, batch_size=128)
@@ -108,8 +109,9 @@ class VAE(System):
 
     def score(self, n: Nets, x: Tensor, rng: Rng) -> Tensor:
         mu, log_var = posterior(n.E(x))
-        z = mu + (0.5 * log_var).exp() * rng.normal(len(x), self.latent_dim)
-        return n.D(z, x) - kl_to_standard(mu, log_var)
+        # The same draws for every row, so that a row's score does not depend on its neighbours.
+        draws = [n.D(mu + (0.5 * log_var).exp() * e, x) for e in rng.normal(self.score_draws, self.latent_dim)]
+        return torch.stack(draws).mean(0) - kl_to_standard(mu, log_var)
 
 
 def posterior(out: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,6 @@ from tacit.priors.one_hot_gaussian import OneHotGaussian
 from tacit.rules.optimisers import Adam
 from tacit.systems.games.adversarial import Adversarial
 
-
 REAL = ("balance", "certainty", "stability")
 
 

@@ -63,7 +63,7 @@ class CodeSpace(System):
         return {"reconstruction": (out.float() - r.x.float()).square().mean()}
 
     def phases(self) -> tuple[Phase, ...]:
-        return (Phase(Turn("autoencoder", self.code_rule), name="code", share=0.5),) if self.code_dim else ()
+        return (Phase(Turn("autoencoder", self.code_rule), name="code", share=0.6),) if self.code_dim else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ class SiameseSpace(CodeSpace):
 
     def phases(self) -> tuple[Phase, ...]:
         turn = Turn("siamese", self.siamese_rule, draw=self.draw_pairs)
-        siamese = (Phase(turn, name="siamese", share=0.25, enter=self.find_pairs),) if self.siamese_dim else ()
+        siamese = (Phase(turn, name="siamese", share=0.15, enter=self.find_pairs),) if self.siamese_dim else ()
         return (*super().phases(), *siamese)
 
     def find_pairs(self, n: Nets, world: World) -> dict[str, Tensor]:

@@ -47,6 +47,7 @@ class SpectralNet(SiameseSpace):
         closing: ``kmeans`` as in the paper, or ``cells``: k-means into ``cells`` cells on the row-normalised map, grouped into
             n_clusters by the modularity of the graph, which does not ask clusters to be equally large.
         cells: number of those cells.
+        map_batch: edges, and rows of the separate sample, in a step of the map.
         code_rule, siamese_rule, map_rule: how the three networks move.
 
     >>> import tacit
@@ -64,18 +65,20 @@ class SpectralNet(SiameseSpace):
     laplacian: Literal["normalised", "unnormalised"] = "normalised"
     closing: Literal["cells", "kmeans"] = "cells"
     cells: int = 120
+    map_batch: int = 512
 
     family: ClassVar[str] = "clusters"
     paper: ClassVar[str] = "Shaham et al. 2018, arXiv:1801.01587"
-    defaults: ClassVar[Defaults] = Defaults(steps=6_000, batch_size=512)
+    defaults: ClassVar[Defaults] = Defaults(steps=6_500, batch_size=256)
     couples_batch: ClassVar[bool] = True
     run_only: ClassVar[tuple[str, ...]] = ("codes", "pairs", "edges", "edge_share")
 
     def validate(self) -> None:
-        if min(self.n_clusters, self.n_neighbors, self.pair_neighbors, self.scale_neighbor, self.cells) < 1:
+        if min(self.n_clusters, self.n_neighbors, self.pair_neighbors, self.scale_neighbor, self.cells, self.map_batch) < 1:
             raise InputError(f"{self!r} has a size below 1; expected 1 or more; raise it")
         if min(self.n_outputs, self.siamese_dim, self.code_dim) < 0:
-            raise InputError(f"SpectralNet got n_outputs={self.n_outputs}, siamese_dim={self.siamese_dim}, code_dim={self.code_dim}; expected 0 or more")
+            got = f"n_outputs={self.n_outputs}, siamese_dim={self.siamese_dim}, code_dim={self.code_dim}"
+            raise InputError(f"SpectralNet got {got}; expected 0 or more; raise the one that is below")
         for name, value, choices in (
             ("laplacian", self.laplacian, ("normalised", "unnormalised")), ("closing", self.closing, ("cells", "kmeans")),
         ):  # fmt: skip
@@ -103,7 +106,8 @@ class SpectralNet(SiameseSpace):
 
     def phases(self) -> tuple[Phase, ...]:
         turn = Turn("map", self.map_rule, draw=self.draw_edges)
-        return (*super().phases(), Phase(turn, name="map", share=0.25, enter=self.build_graph), Phase(name="close", enter=self.close))
+        spectral = Phase(turn, name="map", share=0.25, enter=self.build_graph, batch=self.map_batch)
+        return (*super().phases(), spectral, Phase(name="close", enter=self.close))
 
     def build_graph(self, n: Nets, world: World) -> dict[str, Tensor]:
         codes = world.map(n.C)
