@@ -18,7 +18,9 @@ from tacit.rules.optimisers import Adam
 
 @dataclass(frozen=True, kw_only=True)
 class Autoencoder(System):
-    """min E‖x − D(E(x + σ·ε))‖² per element, ε ~ N(0, I); σ > 0 makes it a denoising autoencoder.
+    """Autoencoder: a short code from which the row can be rebuilt.
+
+    min E‖x − D(E(x + σ·ε))‖² per element, ε ~ N(0, I); σ > 0 makes it a denoising autoencoder.
 
     x ``(B, *shape)``, code ``(B, latent_dim)``. Source: Hinton & Salakhutdinov 2006 (Science 313); Vincent et al. 2008
     (ICML) for the denoising form.

@@ -26,7 +26,9 @@ def kl_to_standard(mu: Tensor, log_var: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class VAE(System):
-    """max ELBO = E_q(z|x) log p(x|z) − β·KL(q(z|x) ‖ N(0, I)), by reparameterisation z = μ(x) + σ(x)·ε.
+    """Variational autoencoder: a code with a prior, a bound on the likelihood, new samples.
+
+    max ELBO = E_q(z|x) log p(x|z) − β·KL(q(z|x) ‖ N(0, I)), by reparameterisation z = μ(x) + σ(x)·ε.
 
     x ``(B, *shape)``, z ``(B, latent_dim)``; terms in nats per row. Source: Kingma & Welling 2014, arXiv:1312.6114;
     Rezende et al. 2014, arXiv:1401.4082.

@@ -45,7 +45,9 @@ class _Classical(System):
 
 @dataclass(frozen=True, kw_only=True)
 class KMeans(_Classical):
-    """min_{c, m} Σᵢ ‖xᵢ − m_{c(i)}‖², rows ``(n, d)`` scaled as the spec says; new points go to the nearest centroid.
+    """k-means: clusters around centroids.
+
+    min_{c, m} Σᵢ ‖xᵢ − m_{c(i)}‖², rows ``(n, d)`` scaled as the spec says; new points go to the nearest centroid.
 
     Source: Lloyd 1982; k-means++ starts of Arthur & Vassilvitskii 2007; scikit-learn's implementation.
 
@@ -80,7 +82,9 @@ class KMeans(_Classical):
 
 @dataclass(frozen=True, kw_only=True)
 class GaussianMixture(_Classical):
-    """max Σᵢ log Σ_k π_k N(xᵢ; μ_k, Σ_k) by expectation maximisation; rows ``(n, d)``.
+    """Mixture of Gaussians: soft clusters with a density.
+
+    max Σᵢ log Σ_k π_k N(xᵢ; μ_k, Σ_k) by expectation maximisation; rows ``(n, d)``.
 
     Source: Dempster, Laird & Rubin 1977; scikit-learn's implementation. ``score`` is log p(x) in nats of the scaled data.
 
@@ -158,7 +162,9 @@ class GaussianMixture(_Classical):
 
 @dataclass(frozen=True, kw_only=True)
 class SpectralClustering(_Classical):
-    """k-means on the first eigenvectors of a graph Laplacian L = I − D^{-1/2} W D^{-1/2} of the rows ``(n, d)``.
+    """Exact spectral clustering of a neighbour graph, for up to 20,000 rows.
+
+    k-means on the first eigenvectors of a graph Laplacian L = I − D^{-1/2} W D^{-1/2} of the rows ``(n, d)``.
 
     Exact, on up to some ten thousand rows; new points get the majority label of their nearest fitted rows.
     Source: Shi & Malik 2000; Ng, Jordan & Weiss 2001; von Luxburg 2007, arXiv:0711.0189; scikit-learn's implementation.

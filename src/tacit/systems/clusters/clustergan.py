@@ -26,7 +26,9 @@ REAL = ("balance", "certainty", "stability")
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterGAN(Adversarial):
-    """min_{G,E} max_D V(D, G) + β_n E‖z_n − E_n(T(G(z)))‖² + β_c E H(z_c, E_c(T(G(z)))) + β_b B(x) + β_h H(x) + β_s S(x).
+    """Generative adversarial clustering: a generator with a cluster code in its latent, and an encoder that reads the code back.
+
+    min_{G,E} max_D V(D, G) + β_n E‖z_n − E_n(T(G(z)))‖² + β_c E H(z_c, E_c(T(G(z)))) + β_b B(x) + β_h H(x) + β_s S(x).
 
     z = (z_n, z_c), z_n ~ N(0, σ²I) of ``latent_dim``, z_c = e_k, k ~ U{1 … n_clusters}; x ``(B, *shape)``; E gives z_n
     ``(B, latent_dim)`` and the logits of z_c ``(B, n_clusters)``. The paper's game is β_b = β_h = β_s = 0 without augmentation.

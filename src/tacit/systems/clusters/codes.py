@@ -108,10 +108,7 @@ class SiameseSpace(CodeSpace):
         return dict(zip(("near", "far"), contrastive(anchor, near, far, *self.margins), strict=True))
 
     def graph(self, n: Nets, codes: Tensor, seed: int) -> Any:
-        """W over all rows, ``(n, n)`` sparse: the k-NN graph of the codes, weighted by S's distances (or the codes' own), self-tuned."""
-        at, d = neighbours(codes, self.n_neighbors, seed)
-        if self.siamese_dim:
-            with torch.no_grad():
-                points = torch.cat([n.S(c) for c in codes.split(4096)])
-            d = (points[:, None] - points[torch.from_numpy(at)]).norm(dim=2).numpy()
-        return self_tuned(at, d, self.scale_neighbor)
+        """W over all rows, ``(n, n)`` sparse: self-tuned weights on the k-NN graph of S's outputs, or of the codes."""
+        with torch.no_grad():
+            points = torch.cat([n.S(c) for c in codes.split(4096)]) if self.siamese_dim else codes
+        return self_tuned(*neighbours(points, self.n_neighbors, seed), self.scale_neighbor)

@@ -15,13 +15,15 @@ from tacit.core.rng import Rng
 from tacit.errors import InputError
 from tacit.networks.mlp import MLP
 from tacit.systems.clusters.codes import SiameseSpace, decaying
-from tacit.uses.graph import cells_by_modularity, centroids_by_kmeans, degrees, edges
+from tacit.uses.graph import cells_by_modularity, centroids_by_kmeans, degrees, edges, neighbours, self_tuned
 from tacit.uses.whiten import orthonormal_cut, whitener
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpectralNet(SiameseSpace):
-    """min_F Σ_ij W_ij ‖y_i − y_j‖² / ΣW with orthonormal y = F(c(x)): the first eigenvectors of the graph's Laplacian, as a network.
+    """Spectral clustering as a network: a map to the first eigenvectors of a neighbour graph, linear in the rows.
+
+    min_F Σ_ij W_ij ‖y_i − y_j‖² / ΣW over orthonormal y = F(c(x)): the minimum is at the first eigenvectors of the graph's Laplacian.
 
     Four phases. *Code*: an autoencoder, c(x) ``(B, code_dim)``, whose input is changed by T and whose target is not. *Siamese*: a
     network S with the contrastive loss max(0, d(i, j) − m₊)² on pairs of near neighbours, one of them changed by T, and
@@ -45,7 +47,7 @@ class SpectralNet(SiameseSpace):
         laplacian: ``normalised`` or ``unnormalised``.
         augment: T; ``NoAugmentation()`` for the paper's own procedure.
         closing: ``kmeans`` as in the paper, or ``cells``: k-means into ``cells`` cells on the row-normalised map, grouped into
-            n_clusters by the modularity of the graph, which does not ask clusters to be equally large.
+            n_clusters by the modularity of the codes' k-NN graph, which does not ask clusters to be equally large.
         cells: number of those cells.
         map_batch: edges, and rows of the separate sample, in a step of the map.
         code_rule, siamese_rule, map_rule: how the three networks move.
@@ -132,7 +134,8 @@ class SpectralNet(SiameseSpace):
         whiten = whitener(y, degrees(graph) if self.laplacian == "normalised" else None, 1e-9)
         rows = self.rows(y, whiten)
         if self.closing == "cells":
-            centroids, cluster_of = cells_by_modularity(rows, graph, self.cells, self.n_clusters, world.seed)
+            plain = self_tuned(*neighbours(codes, self.n_neighbors, world.seed), self.scale_neighbor)
+            centroids, cluster_of = cells_by_modularity(rows, plain, self.cells, self.n_clusters, world.seed)
         else:
             centroids, cluster_of = centroids_by_kmeans(rows, self.n_clusters, world.seed)
         return {"whiten": whiten, "centroids": centroids, "cluster_of": cluster_of}
