@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import tacit
-from conftest import make_pictures, make_vectors
+from support import make_pictures, make_vectors
 from tacit.core import Nets, names
 from tacit.core.part import get
 

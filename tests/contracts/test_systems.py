@@ -19,7 +19,7 @@ from contract_table import CASES, RANKS, Case
 from safetensors.torch import load_file
 
 import tacit
-from conftest import environment, python
+from support import environment, python
 from tacit.core import Nets, from_json, names, to_json
 from tacit.core.checks import check_declaration
 from tacit.core.part import build, get, kinds

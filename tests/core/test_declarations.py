@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import tacit
-from conftest import make_vectors
+from support import make_vectors
 from tacit.core import Field, Nets, from_json, to_json
 from tacit.core.game import Round
 

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import os
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-
-def write_idx(path: Path, array: np.ndarray, code: int = 8) -> Path:
-    raw = bytes([0, 0, code, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
-    path.write_bytes(gzip.compress(raw, 1) if path.suffix == ".gz" else raw)
-    return path
-
-
-def picture(array: np.ndarray, kind: str = "PNG") -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(array).save(out, kind)
-    return out.getvalue()
+from support import write_idx
 
 
 @pytest.fixture

@@ -9,10 +9,9 @@ import scipy.sparse as sp
 import torch
 from PIL import Image
 
+from support import picture, write_idx
 from tacit.data import Feed, Spec, load
 from tacit.data.hub import from_datasets
-
-from .conftest import picture, write_idx
 
 
 def test_arrays_tensors_lists_and_pairs(rng):

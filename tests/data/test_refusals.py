@@ -12,10 +12,9 @@ import scipy.sparse as sp
 import torch
 from PIL import Image
 
+from support import picture, write_idx
 from tacit.data import labelled, load, worlds
 from tacit.errors import InputError
-
-from .conftest import picture, write_idx
 
 bad = np.ones((5, 2))
 bad[3, 1] = np.nan

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import tacit
-from conftest import make_pictures, make_vectors
+from support import make_pictures, make_vectors
 from tacit.core import Field, Nets, Rng
 from tacit.core.game import Round
 from tacit.engine import compiled, precision

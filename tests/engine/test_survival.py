@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 import tacit
-from conftest import environment, make_vectors
+from support import environment, make_vectors
 from tacit import files
 from tacit.core import Nets, Rng
 from tacit.core.game import Round
@@ -35,7 +35,7 @@ import sys, time
 import torch
 torch.set_num_threads(1)
 import tacit
-from conftest import make_vectors
+from support import make_vectors
 
 def pace(state):
     print(state["step"], flush=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import tacit
-from conftest import make_vectors
+from support import make_vectors
 
 
 @pytest.fixture(scope="module")

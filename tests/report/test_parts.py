@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import tacit
-from tacit.report import grid, maps, papers, strip
+from tacit.report import grid, maps, strip
 from tacit.report.curves import POINTS, curves
 from tacit.report.html import duration, number, text
 from tacit.report.pictures import as_pictures, as_pixels, atlas, data_uri
@@ -130,13 +130,6 @@ def test_long_logs_are_thinned_to_means_with_their_range():
     assert c["low"][0] == 1 and c["high"][-1] == 2400 and c["low"][-1] == 2392 and c["mean"][-1] == 2396
     assert found["phases"] == [[1, "a"], [500, "b"]]
     assert curves([]) == {"groups": [], "phases": []}
-
-
-def test_papers_of_a_system_and_its_parts():
-    found = papers(tacit.WGANGP())
-    assert found[0] == ("WGANGP, GradientPenalty", "Gulrajani et al. 2017, arXiv:1704.00028")
-    assert any("Wasserstein" in part for part, _ in found)
-    assert len({s for _, s in found}) == len(found)
 
 
 def test_numbers_for_people():

@@ -1,7 +1,6 @@
 """One self-contained HTML page per run, pictures first."""
 
 from tacit.report.compose import write
-from tacit.report.papers import papers
 from tacit.report.pictures import grid, strip
 
-__all__ = ["grid", "papers", "strip", "write"]
+__all__ = ["grid", "strip", "write"]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tacit import metrics
+from tacit.cite import papers
 from tacit.core.part import to_json
 from tacit.data.worlds import modes as world_modes
 from tacit.errors import InputError
@@ -17,7 +18,6 @@ from tacit.metrics import Figure
 from tacit.model import can
 from tacit.report.gather import Findings
 from tacit.report.html import duration, frame, note, number, section, table, text
-from tacit.report.papers import papers
 from tacit.report.space import MOST_GROUPS, space
 
 STATUS = {
@@ -218,7 +218,8 @@ def _option(value: Any, changed: bool) -> str:
 
 def sources(f: Findings) -> str:
     """The papers used."""
-    items = [f"<li><b>{text(part)}</b>: {text(source)}</li>" for part, source in papers(f.system)] if f.system is not None else []
+    found = papers(f.system) if f.system is not None else []
+    items = [f"<li><b>{text(p.of)}</b>: {text(p.text().partition(': ')[2])}</li>" for p in found]
     return section("papers", "Papers used", f'<ul class="papers">{"".join(items)}</ul>') if items else ""
 
 

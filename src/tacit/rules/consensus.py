@@ -7,35 +7,24 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from tacit.core.field import Field
 from tacit.core.parts import Rule, Stepper
 from tacit.errors import InputError
-from tacit.rules.extragradient import _Given
+from tacit.rules.around import Around, Given
 from tacit.rules.optimisers import SGD
 
 
-class ConsensusStepper(Stepper):
+class ConsensusStepper(Around):
     def __init__(self, groups: Sequence[list[nn.Parameter]], rule: Consensus):
-        self.rule, self.inner = rule, rule.inner.bind(groups)
+        super().__init__(rule.inner.bind(groups))
+        self.gamma = rule.gamma
 
     def step(self, field: Field) -> None:
         v = field()
         pull = field.vjp(v)
-        self.inner.step(_Given(field, list(torch._foreach_add(v, pull, alpha=self.rule.gamma))))  # type: ignore[arg-type]
-
-    def schedule(self, progress: float, scale: float) -> None:
-        self.inner.schedule(progress, scale)
-
-    def lr(self) -> float:
-        return self.inner.lr()
-
-    def state(self) -> dict[str, Tensor]:
-        return self.inner.state()
-
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        self.inner.load_state(state)
+        self.inner.step(Given(field, list(torch._foreach_add(v, pull, alpha=self.gamma))))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

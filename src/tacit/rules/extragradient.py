@@ -12,45 +12,22 @@ from torch import Tensor, nn
 from tacit.core.field import Field
 from tacit.core.parts import Rule, Stepper
 from tacit.errors import InputError
+from tacit.rules.around import Around, Given
 from tacit.rules.optimisers import SGD
 
 
-class ExtragradientStepper(Stepper):
+class ExtragradientStepper(Around):
     def __init__(self, groups: Sequence[list[nn.Parameter]], rule: Extragradient):
+        super().__init__(rule.inner.bind(groups))
         self.weights: list[Tensor] = [w for g in groups for w in g]
-        self.rule, self.inner = rule, rule.inner.bind(groups)
+        self.lookahead = rule.lookahead
 
     def step(self, field: Field) -> None:
         kept = [w.detach().clone() for w in self.weights]
-        torch._foreach_add_(self.weights, field(), alpha=-self.rule.lookahead)
+        torch._foreach_add_(self.weights, field(), alpha=-self.lookahead)
         ahead = field()
         torch._foreach_copy_(self.weights, kept)
-        self.inner.step(_Given(field, ahead))  # type: ignore[arg-type]
-
-    def schedule(self, progress: float, scale: float) -> None:
-        self.inner.schedule(progress, scale)
-
-    def lr(self) -> float:
-        return self.inner.lr()
-
-    def state(self) -> dict[str, Tensor]:
-        return self.inner.state()
-
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        self.inner.load_state(state)
-
-
-class _Given:
-    """A field whose value is already known; derivatives are the original's."""
-
-    def __init__(self, field: Field, value: list[Tensor]):
-        self._field, self._value = field, value
-
-    def __call__(self) -> list[Tensor]:
-        return self._value
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._field, name)
+        self.inner.step(Given(field, ahead))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from shell_systems import RUN, SMALL, Softmax
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import tacit
+from shell_systems import RUN, SMALL, Softmax
 from tacit.sklearn import Classifier, Clusterer, Generator, OutlierDetector, Transformer
 
 SHELLS = [

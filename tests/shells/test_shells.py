@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from shell_systems import RUN, SMALL, Softmax
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
@@ -19,6 +18,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import tacit
+from shell_systems import RUN, SMALL, Softmax
 from tacit.errors import InputError
 from tacit.sklearn import Classifier, Clusterer, Generator, OutlierDetector, Transformer
 

@@ -1,0 +1,174 @@
+"""Every term of ClusterGAN by hand, when each begins, and the paper's own game."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot, softplus
+
+import tacit
+from tacit.core import Nets, Rng
+from tacit.core.game import Round
+from tacit.data import Spec
+from tacit.priors.one_hot_gaussian import MixedCode
+from tacit.systems.clusters.clustergan import REAL, entropy
+
+SPEC = Spec(shape=(4,))
+X = torch.randn(12, 4, generator=torch.Generator().manual_seed(0))
+MLP = tacit.MLP(widths=(7,))
+
+
+class Rows:
+    """A batch of rows."""
+
+    def __init__(self, x: Tensor):
+        self.x = x
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def game(progress: float = 0.5, step: int = 0, **options: Any) -> tuple[tacit.ClusterGAN, Nets, Round]:
+    system = tacit.ClusterGAN(n_clusters=3, latent_dim=2, networks=MLP, **options)
+    torch.manual_seed(0)
+    n = Nets(system.nets(SPEC), system.memory(SPEC))
+    r = system.draw(n, Rows(X), Rng(1), n.memory)
+    r.__dict__.update(memory=n.memory, step=step, progress=progress, size=12)
+    return system, n, r
+
+
+def test_the_terms_by_hand():
+    system, n, r = game(beta_n=2.0, beta_c=3.0, beta_b=0.5, beta_h=0.7, beta_s=0.9)
+    got = system.generator(n, r)
+    fake = n.G(r.z)
+    code = n.E(fake + 0.1 * r.t_fake)
+    torch.testing.assert_close(got["adversarial"], softplus(-n.D(fake + 0.1 * r.u_fake)).mean())
+    torch.testing.assert_close(got["continuous"], 2 * (code[:, :2] - r.z.continuous).square().sum() / 24)
+    right = code[:, 2:].softmax(1)[range(12), r.z.categorical]
+    torch.testing.assert_close(got["categorical"], -3 * right.log().sum() / 12)
+    p, q = n.E(X)[:, 2:].softmax(1), n.E(X + 0.1 * r.t_real)[:, 2:].softmax(1)
+    mean = p.mean(0)
+    torch.testing.assert_close(got["balance"], 0.5 * (mean * mean.log()).sum())
+    torch.testing.assert_close(got["certainty"], -0.7 * (p * p.log()).sum() / 12)
+    torch.testing.assert_close(got["stability"], -0.9 * (p * q.log()).sum() / 12)
+    assert set(got) == {"adversarial", "continuous", "categorical", *REAL}
+
+
+def test_the_critic_sees_both_sides_changed():
+    system, n, r = game()
+    got = system.critic(n, r)
+    real, fake = X + 0.1 * r.u_real, n.G(r.z) + 0.1 * r.u_fake
+    torch.testing.assert_close(got["adversarial"], softplus(-n.D(real)).mean() + softplus(n.D(fake)).mean())
+    torch.testing.assert_close(got["penalty"], tacit.GradientNorm(0.1, every=8)(n.D, real, fake))
+    assert got["penalty"] > 0 and game(step=3)[0].critic(n, r.but(step=3))["penalty"] == 0
+    assert torch.autograd.grad(got["adversarial"], n.parameters(("G",)), allow_unused=True)[0] is None
+
+
+@pytest.mark.parametrize(("progress", "late"), [(0.0, False), (0.19, False), (0.2, True), (0.9, True)])
+def test_real_rows_count_from_their_share_on(progress, late):
+    system, n, r = game(progress)
+    got = system.generator(n, r)
+    assert [bool(got[name] != 0) for name in REAL] == [late] * 3
+    early = system.generator(n, r.but(progress=0.0))
+    for name in ("adversarial", "continuous", "categorical"):
+        torch.testing.assert_close(got[name], early[name])
+
+
+def test_the_papers_game_has_the_papers_terms():
+    none = tacit.NoAugmentation()
+    plain = {"beta_b": 0.0, "beta_h": 0.0, "beta_s": 0.0, "augment": none, "critic_augment": none, "beta_n": 10.0, "beta_c": 10.0}
+    wgan = {"objective": tacit.Wasserstein(), "penalty": tacit.GradientPenalty(10.0), "critic_steps": 5}
+    system, n, r = game(**plain, **wgan)
+    got = system.generator(n, r)
+    assert list(got) == ["adversarial", "continuous", "categorical"]
+    fake = n.G(r.z)
+    code = n.E(fake)
+    torch.testing.assert_close(got["adversarial"], -n.D(fake).mean())
+    torch.testing.assert_close(got["continuous"], 10 * (code[:, :2] - r.z.continuous).square().mean())
+    torch.testing.assert_close(got["categorical"], 10 * torch.nn.CrossEntropyLoss()(code[:, 2:], r.z.categorical))
+    critic = system.critic(n, r)
+    torch.testing.assert_close(critic["adversarial"], n.D(fake).mean() - n.D(X).mean())
+    torch.testing.assert_close(critic["penalty"], tacit.GradientPenalty(10.0)(n.D, X, fake, r.eps))
+
+
+# ---------------------------------------------------------------------- on real rows
+
+
+def test_what_the_terms_on_real_rows_ask_for():
+    system = tacit.ClusterGAN(n_clusters=3, beta_b=1.0, beta_h=1.0, beta_s=1.0)
+    sure = 50.0 * one_hot(torch.arange(12) % 3).float()
+    best = system.real(sure, sure)
+    assert best["balance"].item() == pytest.approx(-math.log(3)) and abs(best["certainty"].item()) < 1e-6
+    assert abs(best["stability"].item()) < 1e-6
+    one = 50.0 * one_hot(torch.zeros(12, dtype=torch.long), 3).float()
+    assert abs(system.real(one, one)["balance"].item()) < 1e-6
+    unsure = system.real(torch.zeros(12, 3), torch.zeros(12, 3))
+    assert [unsure[name].item() for name in REAL] == pytest.approx([-math.log(3), math.log(3), math.log(3)])
+
+
+def test_stability_moves_the_changed_row_towards_the_row_and_not_back():
+    system = tacit.ClusterGAN(n_clusters=3, beta_s=1.0)
+    row, changed = (t.requires_grad_(True) for t in (torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([[0.0, 1.0, 0.0]])))
+    to_row, to_changed = torch.autograd.grad(system.real(row, changed)["stability"], (row, changed), allow_unused=True)
+    assert to_row is None or to_row.abs().max() == 0
+    torch.testing.assert_close(to_changed, changed.softmax(1) - row.softmax(1))
+
+
+def test_entropy():
+    p = torch.tensor([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]])
+    torch.testing.assert_close(entropy(p), torch.tensor([1.5 * math.log(2), 0.0]))
+    half = tacit.ClusterGAN(n_clusters=3).real(*(torch.zeros(4, 3, dtype=torch.bfloat16),) * 2)
+    assert all(v.dtype == torch.float32 for v in half.values())
+
+
+# ---------------------------------------------------------------------- the latent, and what is read from it
+
+
+def test_join_split_and_embed_are_each_others_inverses():
+    prior = tacit.OneHotGaussian(4, 3, 0.2)
+    z = prior.sample(50, Rng(0))
+    flat = prior.join(z)
+    torch.testing.assert_close(flat, torch.cat([z.continuous, one_hot(z.categorical, 4).float()], 1))
+    code = prior.split(flat)
+    assert torch.equal(code.continuous, z.continuous) and torch.equal(code.logits.argmax(1), z.categorical)
+    torch.testing.assert_close(prior.embed(MixedCode(code.continuous, 200 * code.logits)), flat)
+    g = torch.randn(6, 7, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(prior.embed(prior.split(g)), torch.cat([g[:, :3], g[:, 3:].softmax(1)], 1))
+
+
+def test_uses():
+    system, n, _ = game()
+    code = n.E(X)
+    want = torch.cat([code[:, :2], code[:, 2:].softmax(1)], 1)
+    torch.testing.assert_close(system.encode(n, X, Rng(0)), want)
+    assert torch.equal(system.cluster(n, X, Rng(0)), code[:, 2:].argmax(1))
+    torch.testing.assert_close(system.reconstruct(n, X, Rng(0)), n.G(want))
+    torch.testing.assert_close(system.decode(n, want, Rng(0)), n.G(want))
+    torch.testing.assert_close(system.sample(n, 5, Rng(3)), n.G(system.prior().sample(5, Rng(3))))
+
+
+def test_three_far_groups_become_three_clusters():
+    g = torch.Generator().manual_seed(0)
+    y = torch.arange(300) % 3
+    x = 4 * torch.eye(4)[y] + 0.2 * torch.randn(300, 4, generator=g)
+    networks = tacit.MLP(widths=(32,))
+    system = tacit.ClusterGAN(n_clusters=3, latent_dim=2, networks=networks)
+    model = tacit.fit(system, x.numpy(), steps=400, precision="float32", ema=0.9)
+    assert float(tacit.metrics.accuracy(y.numpy(), model.cluster(x.numpy()))) > 0.97
+
+
+@pytest.mark.parametrize("wrong", [{"beta_s": -0.1}, {"real_after": 1.5}])
+def test_weights_without_a_meaning_are_refused(wrong):
+    with pytest.raises(tacit.InputError, match="mend the one that is not"):
+        tacit.ClusterGAN(**wrong)
+
+
+def test_more_clusters_than_rows_and_fewer_than_two_are_refused():
+    with pytest.raises(tacit.InputError, match="n_clusters=10 for 9 rows"):
+        tacit.ClusterGAN().check(SPEC, 9)
+    with pytest.raises(tacit.InputError, match="n_clusters=1; expected 2 or more"):
+        tacit.ClusterGAN(n_clusters=1)
