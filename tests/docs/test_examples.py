@@ -6,6 +6,8 @@ import doctest
 import importlib
 import pkgutil
 import re
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -26,7 +28,9 @@ CASES = [pytest.param(code, id=f"{page.stem}-{i}") for page in PAGES for i, code
 @pytest.mark.parametrize("code", CASES)
 def test_python_blocks_run(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, "example", "exec"), {"__name__": "example"})
+    module = types.ModuleType("example")
+    monkeypatch.setitem(sys.modules, "example", module)
+    exec(compile(code, "example", "exec"), module.__dict__)
 
 
 MODULES = sorted(

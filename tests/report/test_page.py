@@ -154,7 +154,7 @@ def test_curves_are_those_of_the_log(runs, pages):
 def test_options_papers_cost_and_commands(runs, pages):
     text = Page(pages["vae"]).text
     assert "latent_dim 4 (changed)" in text and "networks.widths 32 (changed)" in text and "beta 1.0" in text
-    assert "Kingma & Welling 2014, Auto-Encoding Variational Bayes, https://arxiv.org/abs/1312.6114" in text
+    assert "Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv:1312.6114" in text
     assert "MiB" in text and "steps/s" in text and "30" in text
     assert f"tacit encode {runs['vae']} digits" in text and "tacit cluster" not in text
     assert f"tacit cluster {runs['kmeans']} digits -o labels.csv" in Page(pages["kmeans"]).text

@@ -162,7 +162,6 @@ def test_phases_follow_the_sizes(code, siamese, names):
     assert players == {{"code": "autoencoder"}.get(k, k) for k in names[:-1]}
 
 
-@pytest.mark.xfail(strict=True, raises=RuntimeError, reason="the factorisation raises before the engine sees that a term is not finite")
 def test_a_run_that_diverges_is_reported_as_such():
     with pytest.raises(tacit.Diverged):
         tacit.fit(net(map_rule=tacit.SGD(1e30)), X[:100], steps=20, log_every=10, precision="float32")

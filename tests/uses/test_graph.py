@@ -86,7 +86,6 @@ def threads() -> Iterator[int]:
     torch.set_num_threads(kept)
 
 
-@pytest.mark.xfail(strict=True, reason="the descent's threads become PyTorch's, and small networks train many times slower")
 def test_nearest_neighbour_descent_leaves_the_number_of_threads_alone(threads, monkeypatch):
     pytest.importorskip("pynndescent")
     monkeypatch.setattr(g, "EXACT_ROWS", 100)
@@ -244,7 +243,6 @@ def test_cells_are_no_more_than_rows_and_no_fewer_than_clusters():
     assert len(centroids) == 4 and sorted(cluster_of.tolist()) == [0, 1, 2, 3]
 
 
-@pytest.mark.xfail(strict=True, reason="centroids of empty cells are kept and have no cluster")
 def test_every_centroid_has_a_cluster_where_rows_repeat():
     x = torch.tensor([[1.0], [-1.0]]).repeat(20, 1)
     graph = g.self_tuned(*g.neighbours(rows(40), 5), 3)

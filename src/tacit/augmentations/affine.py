@@ -56,7 +56,9 @@ class Affine(Augmentation):
         sx, sy = 1 + u[:, 1] * self.scale * s, 1 + u[:, 2] * self.scale * s
         shear = u[:, 3] * self.shear * s
         tx, ty = 2 * u[:, 4] * self.shift * s, 2 * u[:, 5] * self.shift * s
-        rows = [cos * sx, (shear * cos - sin) * sy, tx, sin * sx, (shear * sin + cos) * sy, ty]
+        # Sides are 2 whatever their pixels, so that a turn and a slant between them carry their ratio.
+        ratio = x.shape[2] / x.shape[3]
+        rows = [cos * sx, (shear * cos - sin) * sy * ratio, tx, sin * sx / ratio, (shear * sin + cos) * sy, ty]
         theta = torch.stack(rows, 1).view(-1, 2, 3)
         dtype = x.dtype if x.dtype == torch.float64 else torch.float32
         grid = affine_grid(theta.to(dtype), list(x.shape), align_corners=False)

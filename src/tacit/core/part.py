@@ -11,6 +11,18 @@ from tacit.errors import InputError, suggest
 
 _REGISTRY: dict[str, dict[str, type[Part]]] = {}
 
+ROOMS = {
+    "system": "systems", "objective": "objectives", "penalty": "penalties", "prior": "priors", "networks": "networks", "rule": "rules",
+    "augmentation": "augmentations",
+}  # fmt: skip
+"""Where the parts of a kind are, so that they are known as soon as one is asked for by name."""
+
+
+def _known(kind: str) -> dict[str, type[Part]]:
+    if kind in ROOMS:
+        importlib.import_module(f"tacit.{ROOMS[kind]}")
+    return _REGISTRY.get(kind, {})
+
 
 def plain(name: str) -> str:
     """Fold a name for look-up: case, hyphens and underscores do not matter."""
@@ -77,12 +89,12 @@ def _check_type(part: Part, name: str, value: Any) -> None:
 
 def kinds() -> list[str]:
     """All kinds that have a registered part."""
-    return sorted(_REGISTRY)
+    return sorted({*ROOMS, *_REGISTRY})
 
 
 def names(kind: str) -> list[str]:
     """Names of the registered parts of a kind, sorted."""
-    return sorted(c.name for c in _REGISTRY.get(kind, {}).values())
+    return sorted(c.name for c in _known(kind).values())
 
 
 def get(kind: str, name: str) -> type[Part]:
@@ -92,7 +104,7 @@ def get(kind: str, name: str) -> type[Part]:
         InputError: no part of that kind has that name (with the nearest name).
     """
     try:
-        return _REGISTRY[kind][plain(name)]
+        return _known(kind)[plain(name)]
     except KeyError:
         raise InputError(
             f"there is no {kind} '{name}'{suggest(name, names(kind)) or ';'} expected one of: {', '.join(names(kind))}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import hashlib
+import inspect
 import json
 import os
 import platform
@@ -26,7 +27,7 @@ from tacit.engine import checkpoint
 from tacit.engine import options as options_
 from tacit.engine.ranks import Ranks, device_for, join
 from tacit.engine.run import Run
-from tacit.errors import Diverged, InputError, Interrupted, TacitError
+from tacit.errors import Diverged, InputError, Interrupted, TacitError, suggest
 from tacit.model import FORMAT, Model
 from tacit.version import __version__
 
@@ -141,6 +142,10 @@ def resume(
 
 def _sources(system: System, X: Any, load: dict[str, Any], like: Spec | None = None) -> dict[str, Source]:
     names = system.streams()
+    known = [k for k in inspect.signature(data.load).parameters if k not in ("data", "like")]
+    for k in load:
+        if k not in known:
+            raise InputError(f"data has no option '{k}'{suggest(k, known) or ';'} expected one of: {', '.join(known)}")
     if like is not None:
         load = {**load, "like": like}
     if isinstance(X, dict):

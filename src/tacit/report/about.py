@@ -219,7 +219,7 @@ def _option(value: Any, changed: bool) -> str:
 def sources(f: Findings) -> str:
     """The papers used."""
     found = papers(f.system) if f.system is not None else []
-    items = [f"<li><b>{text(p.of)}</b>: {text(p.text().partition(': ')[2])}</li>" for p in found]
+    items = [f"<li><b>{text(p.of)}</b>: {text(p.text().partition(': ')[2].replace(p.url, p.id))}</li>" for p in found]
     return section("papers", "Papers used", f'<ul class="papers">{"".join(items)}</ul>') if items else ""
 
 

@@ -30,9 +30,14 @@ def neighbours(x: Tensor, k: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray
     if len(rows) > EXACT_ROWS and importlib.util.find_spec("pynndescent"):
         from pynndescent import NNDescent
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            at, d = NNDescent(rows, n_neighbors=k + 1, random_state=seed, low_memory=True).neighbor_graph
+        threads = torch.get_num_threads()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                at, d = NNDescent(rows, n_neighbors=k + 1, random_state=seed, low_memory=True).neighbor_graph
+        finally:
+            # Its threads and PyTorch's are counted by one variable, which it sets to the number of cores.
+            torch.set_num_threads(threads)
     else:
         d, at = NearestNeighbors(n_neighbors=k + 1).fit(rows).kneighbors(rows)
     return _without_self(at, d)
@@ -192,7 +197,8 @@ def cells_by_modularity(rows: Tensor, graph: sp.csr_matrix, cells: int, n_cluste
     found = []
     for s in (seed, seed + 1):
         fit = KMeans(max(min(cells, len(x)), n_clusters), n_init=1, random_state=s).fit(x)
-        group = group_cells(graph, fit.labels_, n_clusters, seed)
-        found.append((modularity(graph, group[fit.labels_]), fit.cluster_centers_, group))
+        used, labels = np.unique(fit.labels_, return_inverse=True)
+        group = group_cells(graph, labels, n_clusters, seed)
+        found.append((modularity(graph, group[labels]), fit.cluster_centers_[used], group))
     _, centres, group = max(found, key=lambda f: f[0])
     return torch.from_numpy(centres).to(rows.dtype), torch.from_numpy(group)

@@ -17,10 +17,11 @@ def whitener(y: Tensor, weights: Tensor | None = None, eps: float = 1e-5) -> Ten
         eps: added to the Gram matrix's diagonal, relative to its mean.
     """
     z = y.double()
-    w = torch.ones(len(z), dtype=torch.float64, device=z.device) if weights is None else weights.double()
+    w = torch.ones(len(z), dtype=torch.float64, device=z.device) if weights is None else weights.to(z)
     gram = (z * w[:, None]).mT @ z / w.sum()
     ridge = eps * gram.diagonal().mean() * torch.eye(len(gram), dtype=torch.float64, device=z.device)
-    factor = torch.linalg.cholesky(gram + ridge)
+    factor, failed = torch.linalg.cholesky_ex(gram + ridge)
+    factor = factor.masked_fill(failed > 0, float("nan"))
     eye = torch.eye(len(gram), dtype=torch.float64, device=z.device)
     return torch.linalg.solve_triangular(factor, eye, upper=False).mT.to(y.dtype)
 

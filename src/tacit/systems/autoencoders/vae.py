@@ -44,7 +44,7 @@ class VAE(System):
     >>> import tacit
     >>> model = tacit.VAE(latent_dim=2).fit("digits", steps=20)
     >>> model.sample(3).shape, model.encode("digits").shape
-    ((3, 1, 8, 8), (1797, 2))
+    ((3, 8, 8), (1797, 2))
     """
 
     latent_dim: int = 16
@@ -141,7 +141,6 @@ class Likelihood(nn.Module):
         out = out if out.dtype == torch.float64 else out.float()
         if self.kind == "bernoulli":
             return -binary_cross_entropy_with_logits(out, x, reduction="none").flatten(1).sum(1)
-        log_sigma = self.log_sigma if self.kind == "gaussian-learned" else torch.as_tensor(math.log(self.sigma)).to(out)
-        log_sigma = log_sigma.clamp(min=-7)
+        log_sigma = self.log_sigma.clamp(min=-7) if self.kind == "gaussian-learned" else out.new_tensor(math.log(self.sigma))
         nll = 0.5 * ((x - out) / log_sigma.exp()).square() + log_sigma + 0.5 * math.log(2 * math.pi)
         return -nll.flatten(1).sum(1)

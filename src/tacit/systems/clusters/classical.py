@@ -65,6 +65,11 @@ class KMeans(_Classical):
     max_iter: int = 300
     paper: ClassVar[str] = "Lloyd 1982, doi:10.1109/TIT.1982.1056489"
 
+    def validate(self) -> None:
+        super().validate()
+        if min(self.n_init, self.max_iter) < 1:
+            raise InputError(f"KMeans got n_init={self.n_init}, max_iter={self.max_iter}; expected 1 or more; raise them")
+
     def phases(self) -> tuple[Phase, ...]:
         return (Phase(name="fit", enter=self._fit),)
 
@@ -96,7 +101,7 @@ class GaussianMixture(_Classical):
 
     >>> import tacit
     >>> tacit.GaussianMixture(n_clusters=2).fit("moons").score("moons").shape
-    (2000,)
+    (10000,)
     """
 
     covariance: Literal["full", "tied", "diag", "spherical"] = "full"
@@ -106,6 +111,10 @@ class GaussianMixture(_Classical):
 
     def validate(self) -> None:
         super().validate()
+        if self.n_init < 1 or self.reg < 0:
+            raise InputError(
+                f"GaussianMixture got n_init={self.n_init}, reg={self.reg}; expected n_init >= 1 and reg >= 0; mend them"
+            )
         if self.covariance not in ("full", "tied", "diag", "spherical"):
             raise InputError(
                 f"GaussianMixture got covariance={self.covariance!r}; expected full, tied, diag or spherical; choose one"
@@ -156,8 +165,11 @@ class GaussianMixture(_Classical):
         d = m["means"].shape[1]
         noise = rng.normal(size, d).double()
         # Σ = (FFᵀ)⁻¹ with F upper triangular, so μ + F⁻ᵀε has covariance Σ.
-        x = torch.linalg.solve_triangular(m["factors"].mT[k], noise.unsqueeze(2), upper=False)
-        return (m["means"][k] + x.squeeze(2)).float()
+        x = m["means"][k]
+        for j in range(self.n_clusters):
+            at = (k == j).nonzero().squeeze(1)
+            x[at] += torch.linalg.solve_triangular(m["factors"][j].mT, noise[at].mT, upper=False).mT
+        return x.float()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +190,7 @@ class SpectralClustering(_Classical):
 
     >>> import tacit
     >>> tacit.SpectralClustering(n_clusters=2).fit("moons").cluster("moons").shape
-    (2000,)
+    (10000,)
     """
 
     affinity: Literal["nearest_neighbors", "rbf"] = "nearest_neighbors"
@@ -190,6 +202,11 @@ class SpectralClustering(_Classical):
 
     def validate(self) -> None:
         super().validate()
+        if min(self.n_neighbors, self.assign_neighbors) < 1 or self.gamma <= 0:
+            raise InputError(
+                f"SpectralClustering got n_neighbors={self.n_neighbors}, assign_neighbors={self.assign_neighbors}, gamma={self.gamma}; "
+                "expected 1 or more neighbours and a gamma above 0; raise them"
+            )
         if self.affinity not in ("nearest_neighbors", "rbf"):
             raise InputError(f"SpectralClustering got affinity={self.affinity!r}; expected nearest_neighbors or rbf; choose one")
 
@@ -219,7 +236,9 @@ class SpectralClustering(_Classical):
 
 def vote(x: Tensor, rows: Tensor, labels: Tensor, k: int, n_clusters: int) -> Tensor:
     """Majority label of the k nearest rows, the nearest deciding ties; ``(B,)``."""
-    d, at = torch.cdist(x, rows).topk(min(k, len(rows)), largest=False)
-    votes = torch.zeros(len(x), n_clusters, dtype=d.dtype, device=x.device)
-    votes.scatter_add_(1, labels[at], 1 + 1e-6 / (1 + d))
+    at = torch.cdist(x, rows).topk(min(k, len(rows)), largest=False).indices
+    votes = torch.zeros(len(x), n_clusters, dtype=torch.float64, device=x.device)
+    # Each extra is more than all that follow, and all together are less than a vote.
+    extra = 0.5 ** torch.arange(2, at.shape[1] + 2, dtype=torch.float64, device=x.device)
+    votes.scatter_add_(1, labels[at], (1 + extra).expand(len(x), -1))
     return votes.argmax(1)

@@ -28,9 +28,9 @@ REAL = ("balance", "certainty", "stability")
 class ClusterGAN(Adversarial):
     """Generative adversarial clustering: a generator with a cluster code in its latent, and an encoder that reads the code back.
 
-    min_{G,E} max_D V(D, G) + β_n E‖z_n − E_n(T(G(z)))‖² + β_c E H(z_c, E_c(T(G(z)))) + β_b B(x) + β_h H(x) + β_s S(x).
+    min_{G,E} max_D V(D, G) + β_n E‖z_n − E_n(T(G(z)))‖²/d + β_c E H(z_c, E_c(T(G(z)))) + β_b B(x) + β_h H(x) + β_s S(x).
 
-    z = (z_n, z_c), z_n ~ N(0, σ²I) of ``latent_dim``, z_c = e_k, k ~ U{1 … n_clusters}; x ``(B, *shape)``; E gives z_n
+    z = (z_n, z_c), z_n ~ N(0, σ²I) of d = ``latent_dim``, z_c = e_k, k ~ U{1 … n_clusters}; x ``(B, *shape)``; E gives z_n
     ``(B, latent_dim)`` and the logits of z_c ``(B, n_clusters)``. The paper's game is β_b = β_h = β_s = 0 without augmentation.
 
     Beyond the paper: T is a small random change of the row (:class:`tacit.augmentations.Affine`), seen by E and, of real and
@@ -56,7 +56,7 @@ class ClusterGAN(Adversarial):
     >>> import tacit
     >>> model = tacit.ClusterGAN(networks=tacit.networks.MLP(widths=(32,))).fit("digits", steps=10)
     >>> model.cluster("digits").shape, model.encode("digits").shape, model.sample(2).shape
-    ((1797,), (1797, 40), (2, 1, 8, 8))
+    ((1797,), (1797, 40), (2, 8, 8))
     """
 
     n_clusters: int = 10

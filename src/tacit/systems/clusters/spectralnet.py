@@ -47,7 +47,8 @@ class SpectralNet(SiameseSpace):
         laplacian: ``normalised`` or ``unnormalised``.
         augment: T; ``NoAugmentation()`` for the paper's own procedure.
         closing: ``kmeans`` as in the paper, or ``cells``: k-means into ``cells`` cells on the row-normalised map, grouped into
-            n_clusters by the modularity of the codes' k-NN graph, which does not ask clusters to be equally large.
+            n_clusters by the modularity of the codes' k-NN graph, which favours clusters of like volume
+            but does not ask for it; choose kmeans where a few clusters are much larger than the others.
         cells: number of those cells.
         map_batch: edges, and rows of the separate sample, in a step of the map.
         code_rule, siamese_rule, map_rule: how the three networks move.
@@ -134,7 +135,8 @@ class SpectralNet(SiameseSpace):
         whiten = whitener(y, degrees(graph) if self.laplacian == "normalised" else None, 1e-9)
         rows = self.rows(y, whiten)
         if self.closing == "cells":
-            plain = self_tuned(*neighbours(codes, self.n_neighbors, world.seed), self.scale_neighbor)
+            near = neighbours(codes, self.n_neighbors, world.seed) if self.siamese_dim else None
+            plain = self_tuned(*near, self.scale_neighbor) if near else graph
             centroids, cluster_of = cells_by_modularity(rows, plain, self.cells, self.n_clusters, world.seed)
         else:
             centroids, cluster_of = centroids_by_kmeans(rows, self.n_clusters, world.seed)

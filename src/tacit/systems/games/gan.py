@@ -91,7 +91,7 @@ class DCGAN(GAN):
     >>> import tacit
     >>> model = tacit.DCGAN(networks=tacit.networks.DCGAN(width=8)).fit("digits", steps=5)
     >>> model.sample(4).shape
-    (4, 1, 8, 8)
+    (4, 8, 8)
     """
 
     networks: Networks = field(default_factory=lambda: DCGANNetworks(critic_norm="batch"))
