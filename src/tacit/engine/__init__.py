@@ -27,6 +27,7 @@ from tacit.engine import checkpoint
 from tacit.engine import options as options_
 from tacit.engine.ranks import Ranks, device_for, join
 from tacit.engine.run import Run
+from tacit.engine.state import restore_position
 from tacit.errors import Diverged, InputError, Interrupted, TacitError, suggest
 from tacit.model import FORMAT, Model
 from tacit.version import __version__
@@ -136,7 +137,7 @@ def resume(
     ranks = join()
     with torch.random.fork_rng():
         engine = _build(system, spec, opts, sources, weights, ranks, folder, config, callbacks, progress, None)
-        engine.restore_position(tensors, state)
+        restore_position(engine, tensors, state)
         return _finish(engine, main, config, tensors, state)
 
 

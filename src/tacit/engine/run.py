@@ -7,10 +7,9 @@ import dataclasses
 import json
 import math
 import signal
-import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,62 +17,21 @@ import torch
 from torch import Tensor
 
 from tacit.core.checks import check_declaration, check_losses
-from tacit.core.field import Field
 from tacit.core.game import Phase, Plateau, Round, System, Turn, World
 from tacit.core.nets import Nets
 from tacit.core.rng import Rng
 from tacit.engine import checkpoint, precision
 from tacit.engine.averages import Averages
-from tacit.engine.compiled import Compiled
 from tacit.engine.options import Options, interval
 from tacit.engine.ranks import Ranks
 from tacit.engine.record import Record
+from tacit.engine.signals import listening
+from tacit.engine.state import collect, restore
+from tacit.engine.turns import TurnState
 from tacit.errors import Diverged, InputError, Interrupted
 
 MakeFeed = Callable[[int, int], Any]
 """``(batch_size, seed) -> feed``."""
-
-
-class _TurnState:
-    """A turn bound to weights: players, field, stepper."""
-
-    def __init__(self, turn: Turn, run: Run, by_name: dict[str, Any]):
-        self.turn = turn
-        self.players = tuple(by_name[n] for n in turn.names)
-        groups = [run.nets.parameters(p.owns) for p in self.players]
-        self.field = Field(
-            run.system, run.nets, self.players, [], run.ranks.mean, run.autocast, groups, run.losses, run.rule_rng,
-            Compiled() if run.options.compile else None,
-        )  # fmt: skip
-        if len(turn.rules) == 1:
-            self.steppers = [(self.field, turn.rules[0].bind(groups))]
-        else:
-            self.steppers = [(self.field, rule.bind([g])) for rule, g in zip(turn.rules, groups, strict=True)]
-        self.together = len(turn.rules) > 1
-        self.keys: list[str] = []
-        self.projected = [
-            (p.project, m) for p in self.players if p.project for m in (run.nets.modules()[n] for n in p.owns)
-        ]
-
-    @property
-    def trains(self) -> bool:
-        return all(p.loss is not None for p in self.players)
-
-    def step(self) -> None:
-        if not self.together:
-            self.steppers[0][1].step(self.field)
-        else:
-            self._simultaneous()
-        for project, module in self.projected:
-            project(module)
-
-    def _simultaneous(self) -> None:
-        values = self.field()
-        start = 0
-        for (_, stepper), group in zip(self.steppers, self.field.weights, strict=True):
-            own = values[start : start + len(group)]
-            start += len(group)
-            stepper.step(lambda own=own: own)  # type: ignore[arg-type, misc]
 
 
 class Run:
@@ -155,7 +113,7 @@ class Run:
         self.started = self.saved_at = time.monotonic()
         self.saved_step = 0
         try:
-            with _signals(self), torch.no_grad():
+            with listening(self), torch.no_grad():
                 while self.phase_index < len(self.phases):
                     self._phase(resumed, state)
                     resumed = state = None
@@ -186,11 +144,11 @@ class Run:
                 self._interrupted(save=False)
         if not phase.turns:
             return
-        self.scale = 1.0
+        self.scale, self.plateau = 1.0, {}
         self._bind(phase)
         self._dry(phase, resumed is not None)
         if resumed is not None and state is not None:
-            self._restore(resumed, state)
+            restore(self, resumed, state)
         elif self.options.max_minutes:
             steps = self._fit_budget(phase, steps)
         if self.progress:
@@ -223,7 +181,7 @@ class Run:
     def _bind(self, phase: Phase) -> None:
         chosen = self.precisions.get(str(self.phase_index), self.options.precision)
         self.autocast = precision.context(chosen, self.device)
-        self.turns = [_TurnState(t, self, self.players) for t in phase.turns]
+        self.turns = [TurnState(t, self, self.players) for t in phase.turns]
 
     def _draw(self, step: int, steps: int, turn: Turn | None = None) -> Round:
         batch = self.feed.next()
@@ -266,7 +224,7 @@ class Run:
         every = self.options.log_every or min(max(self.total // 500, 1), 100)
         self.record = Record([t.keys for t in self.turns], every, self.device)
 
-    def _choose(self, trained: list[_TurnState]) -> str:
+    def _choose(self, trained: list[TurnState]) -> str:
         """Time one step in float32 and, where the hardware has it, in bf16; keep the faster."""
         choices = [self.options.precision]
         if self.options.precision == "auto":
@@ -514,63 +472,13 @@ class Run:
             return False
         if not self._weights_finite():
             return False
-        tensors, state = self._state()
+        tensors, state = collect(self)
         try:
             checkpoint.save(self.folder, tensors, state)
             return True
         except OSError as e:
             self._warn(f"a checkpoint could not be written to {self.folder} ({e.strerror}); the last one is whole; free some space")
             return False
-
-    def _state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        flat = checkpoint.flat
-        tensors = flat("net", self.nets.state()) | flat("memory", self.nets.memory) | flat("spec", self.spec.tensors())
-        feed = checkpoint.pull(self.feed.state(), tensors, "feed")
-        tensors |= {"rng/noise": self.rng.state(), "rng/rule": self.rule_rng.state(), "rng/torch": torch.get_rng_state()}
-        if self.averages:
-            tensors |= flat("ema", self.averages.state())
-        tensors |= flat("record", self.record.state())
-        for i, t in enumerate(self.turns):
-            for j, (_, stepper) in enumerate(t.steppers):
-                tensors |= flat(f"rule/{i}.{j}", stepper.state())
-        state = {
-            "phase": self.phase_index, "step": self.step, "done": self.done, "plan": self.plan, "scale": self.scale,
-            "precisions": self.precisions, "plateau": self.plateau, "log_bytes": self.log_bytes, "log_lines": len(self.log),
-            "last": self.last, "elapsed": self.elapsed + time.monotonic() - self.started,
-            "feed": feed, "spec": self.spec.to_json(),
-            "callbacks": [c.state() if hasattr(c, "state") else None for c in self.callbacks],
-        }  # fmt: skip
-        return tensors, state
-
-    def restore_position(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-        """What must be known before the phase begins: where the run was, its weights and its memory."""
-        self.phase_index, self.step, self.done = state["phase"], state["step"], state["done"]
-        self.opened = True
-        self.plan, self.precisions, self.elapsed = state["plan"], state["precisions"], state["elapsed"]
-        self.nets.load_state(checkpoint.nest(tensors, "net"))
-        self.nets.memory.update({k: v.to(self.device) for k, v in checkpoint.nest(tensors, "memory").items()})
-        if self.averages:
-            self.averages.load_state(checkpoint.nest(tensors, "ema"))
-
-    def _restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-        nest = checkpoint.nest
-        self.scale, self.plateau, self.last = state["scale"], state["plateau"], state["last"]
-        self.feed.load_state(checkpoint.push(state["feed"], tensors))
-        self.rng.load_state(tensors["rng/noise"])
-        self.rule_rng.load_state(tensors["rng/rule"])
-        torch.set_rng_state(tensors["rng/torch"])
-        self.record.load_state({k: v.to(self.device) if k == "buffer" else v for k, v in nest(tensors, "record").items()})
-        for i, t in enumerate(self.turns):
-            for j, (_, stepper) in enumerate(t.steppers):
-                stepper.load_state(nest(tensors, f"rule/{i}.{j}"))
-        for callback, s in zip(self.callbacks, state["callbacks"], strict=False):
-            if s is not None and hasattr(callback, "load_state"):
-                callback.load_state(s)
-        self.log_bytes = state["log_bytes"]
-        self.saved_step = self.done
-        if self.folder is not None and (self.folder / "log.jsonl").exists():
-            data = (self.folder / "log.jsonl").read_bytes()[: self.log_bytes]
-            self.log = [json.loads(x) for x in data.splitlines()]
 
     def _interrupted(self, save: bool = True) -> None:
         saved = save and self.save()
@@ -634,27 +542,3 @@ def _board(folder: Path | None) -> Any:
     from torch.utils.tensorboard import SummaryWriter
 
     return SummaryWriter(folder / "tensorboard")
-
-
-@contextlib.contextmanager
-def _signals(run: Run) -> Iterator[None]:
-    """SIGINT and SIGTERM ask the loop to save and stop; a second one acts at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    old = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
-
-    def ask(number: int, frame: Any) -> None:
-        run.stopping = number
-        for s, handler in old.items():
-            signal.signal(s, handler)
-
-    for s in old:
-        signal.signal(s, ask)
-    try:
-        yield
-    finally:
-        for s, handler in old.items():
-            signal.signal(s, handler)
-
-
