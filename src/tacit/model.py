@@ -15,7 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from tacit import data
+# A saved system names its parts, and the rooms register theirs when they are imported.
+from tacit import augmentations, data, networks, objectives, penalties, priors, rules, systems  # noqa: F401
 from tacit.core.game import System
 from tacit.core.nets import Nets
 from tacit.core.part import from_json, get, names, to_json
