@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 import tacit
-from conftest import make_pictures
 from tacit.core import Nets, Round
 from tacit.core.part import get
 from tacit.objectives._kernels import mmd2
@@ -170,7 +169,7 @@ NETWORKS = [tacit.MLP(widths=(8,)), tacit.networks.DCGAN(width=3), tacit.network
 @pytest.mark.parametrize("penalty", PENALTIES, ids=lambda p: p.name)
 @pytest.mark.parametrize("networks", NETWORKS, ids=lambda n: n.name)
 @pytest.mark.parametrize("name", ["fishergan", "d2gan", "ebgan", "began"])
-def test_named_games_take_every_penalty_and_network_that_has_a_meaning(name, networks, penalty):
+def test_named_games_take_every_penalty_and_network_that_has_a_meaning(name, networks, penalty, pictures):
     cls = get("system", name)
     scaled = name == "fishergan" and penalty.lipschitz
     coupled = name in ("ebgan", "began") and penalty.second_order and networks.norm == "batch"
@@ -182,7 +181,7 @@ def test_named_games_take_every_penalty_and_network_that_has_a_meaning(name, net
         return
     system = cls(penalty=penalty, networks=networks, prior=tacit.Mixture(2, 3), rule=tacit.RMSProp(1e-3), simultaneous=name != "fishergan",
                  critic_steps=2 if name == "fishergan" else 1)  # fmt: skip
-    model = tacit.fit(system, make_pictures(24), steps=3, batch_size=8, precision="float32", log_every=1, seed=0)
+    model = tacit.fit(system, pictures[:24], steps=3, batch_size=8, precision="float32", log_every=1, seed=0)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         before = Nets(system.nets(model.spec)).state()
