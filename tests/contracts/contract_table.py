@@ -58,6 +58,13 @@ CASES: dict[str, Case] = {
     "vae": Case(lambda: tacit.VAE(latent_dim=3, networks=MLP)),
     "gan": Case(lambda: tacit.GAN(prior=tacit.Gaussian(4), networks=MLP)),
     "wgangp": Case(lambda: tacit.WGANGP(prior=tacit.Gaussian(4), networks=MLP, critic_steps=2)),
+    "fishergan": Case(lambda: tacit.FisherGAN(prior=tacit.Gaussian(4), networks=MLP)),
+    "d2gan": Case(lambda: tacit.D2GAN(prior=tacit.Gaussian(4), networks=MLP, penalty=tacit.GradientNorm())),
+    "ebgan": Case(
+        lambda: tacit.EBGAN(prior=tacit.Gaussian(4), networks=MLP, code_dim=3, objective=tacit.objectives.EnergyMargin(3.0))
+    ),
+    "began": Case(lambda: tacit.BEGAN(prior=tacit.Gaussian(4), networks=CONV, code_dim=3), pictures, steps=6),
+    "gmmn": Case(lambda: tacit.GMMN(space="code", networks=MLP, code_networks=MLP, code_dim=3, dropout=0.2)),
     "dcgan": Case(
         lambda: tacit.systems.DCGAN(prior=tacit.Gaussian(4), networks=tacit.networks.DCGAN(width=4, critic_norm="batch")),
         pictures,
@@ -85,6 +92,17 @@ RANKS: dict[str, Case] = {
     ),
     "spectral-norm": Case(
         lambda: tacit.GAN(prior=tacit.Gaussian(4), networks=MLP, penalty=tacit.SpectralNormalisation())
+    ),
+    "ebgan-without-pulling-away": Case(
+        lambda: tacit.EBGAN(
+            prior=tacit.Gaussian(4), networks=CONV, code_dim=3, objective=tacit.objectives.EnergyMargin(3.0), pulling_away=0.0
+        ),
+        pictures, steps=4,
+    ),
+    "simultaneous": Case(
+        lambda: tacit.GAN(
+            prior=tacit.Gaussian(4), networks=MLP, objective=tacit.objectives.FDivergence("jensen-shannon"), simultaneous=True
+        )
     ),
     "batch-norm-resnet": Case(
         lambda: tacit.GAN(prior=tacit.Gaussian(4), networks=tacit.networks.ResNet(width=4)), pictures, steps=3

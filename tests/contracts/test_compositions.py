@@ -14,12 +14,20 @@ from support import make_pictures, make_vectors
 from tacit.core import Nets, names
 from tacit.core.part import get
 
+FAMILIES = ("kl", "reverse-kl", "pearson", "squared-hellinger", "jensen-shannon", "gan")
+# The rooms fill the registry when they are imported.
+OBJECTIVE_NAMES, PENALTY_NAMES = (
+    [n for n in names(kind) if get(kind, n).__name__ in vars(room)]
+    for kind, room in (("objective", tacit.objectives), ("penalty", tacit.penalties))
+)
 NORMS = ("none", "layer", "batch")
 OBJECTIVES = st.one_of(
-    st.sampled_from(names("objective")).map(lambda n: get("objective", n)()), st.just(tacit.LeastSquares(-1.0, 1.0, 0.0))
+    st.sampled_from(OBJECTIVE_NAMES).map(lambda n: get("objective", n)()), st.just(tacit.LeastSquares(-1.0, 1.0, 0.0)),
+    st.builds(tacit.objectives.FDivergence, st.sampled_from(FAMILIES), st.booleans()),
+    st.builds(tacit.objectives.Fisher, st.floats(1e-4, 1.0)),
 )
 PENALTIES = st.one_of(
-    st.sampled_from(names("penalty")).map(lambda n: get("penalty", n)()),
+    st.sampled_from(PENALTY_NAMES).map(lambda n: get("penalty", n)()),
     st.builds(tacit.GradientPenalty, st.floats(0, 20), st.booleans()),
     st.builds(tacit.GradientNorm, st.floats(0, 5), st.sampled_from(("real", "fake", "both")), st.integers(1, 4)),
     st.builds(tacit.WeightClipping, st.floats(0.005, 0.5)),
@@ -64,7 +72,8 @@ def starts(system: tacit.System, seed: int, model: tacit.Model) -> dict[str, tor
     st.fixed_dictionaries(
         {
             "objective": OBJECTIVES, "penalty": PENALTIES, "prior": PRIORS, "networks": NETWORKS, "rule": RULES,
-            "critic_rule": RULES, "critic_steps": st.integers(1, 2),
+            "critic_rule": RULES, "critic_steps": st.integers(1, 2), "simultaneous": st.sampled_from((False, False, True)),
+            "pack": st.sampled_from((1, 1, 2, 4)),
         }
     ),
     st.integers(0, 1000),
@@ -76,21 +85,29 @@ def test_a_composition_trains_or_is_refused_with_both_sides_named(parts: dict[st
     unbounded = objective.needs_lipschitz and not penalty.lipschitz
     coupled = penalty.second_order and networks.critic_norm == "batch"
     flat = not pictures and not isinstance(networks, tacit.MLP)
+    energy, scaled = objective.output == "energy", objective.sets_scale and penalty.lipschitz
+    rules = parts["rule"], parts["critic_rule"]
+    at_once = parts["simultaneous"] and parts["critic_steps"] > 1
+    torn = parts["simultaneous"] and rules[0] != rules[1] and any(rule.joint for rule in rules)
+    meaningless = energy or unbounded or scaled or coupled or at_once or torn or flat
     options = {"steps": 20, "batch_size": 8, "precision": "float32", "log_every": 5, "seed": seed}
     try:
         system = tacit.GAN(**parts)
         model = tacit.fit(system, x, **options)
     except tacit.InputError as e:
         message = str(e)
-        assert unbounded or coupled or flat, message
+        assert meaningless, message
         sides = (
-            (type(objective).__name__, type(penalty).__name__) if unbounded
+            ("GAN", type(objective).__name__) if energy
+            else (type(objective).__name__, type(penalty).__name__) if unbounded or scaled
             else (type(penalty).__name__, type(networks).__name__) if coupled
+            else ("simultaneous", "critic_steps") if at_once
+            else ("simultaneous", *(type(rule).__name__ for rule in rules)) if torn
             else (type(networks).__name__, "vector data")
         )  # fmt: skip
         assert all(side in message for side in sides) and "expected" in message and "\n" not in message
         return
-    assert not (unbounded or coupled or flat)
+    assert not meaningless
     assert len(model.log) == 4
     for line in model.log:
         assert all(np.isfinite(v) for k, v in line.items() if "/" in k)

@@ -111,12 +111,14 @@ def test_trains_with_finite_terms(name, fitted):
     on_disk = [json.loads(x) for x in (folder / "log.jsonl").read_text().splitlines()]
     assert on_disk == model.log and model.log[-1]["step"] == CASES[name].steps
     players = {p.name for p in CASES[name].make().players() if p.loss}
+    logged = {f"{p.name}/{k}" for p in CASES[name].make().players() for k in p.logs}
+    assert logged <= {k for line in model.log for k in line}
     for line in model.log:
         terms = {k: v for k, v in line.items() if "/" in k}
         assert terms and all(np.isfinite(v) for v in terms.values())
         assert {k.split("/")[0] for k in terms} <= players
         for player in {k.split("/")[0] for k in terms}:
-            parts = [v for k, v in terms.items() if k.startswith(player + "/") and not k.endswith("/loss")]
+            parts = [v for k, v in terms.items() if k.startswith(player + "/") and k not in (f"{player}/loss", *logged)]
             assert terms[f"{player}/loss"] == pytest.approx(sum(parts), rel=1e-6, abs=1e-9)
 
 

@@ -209,6 +209,51 @@ def test_what_is_watched_is_logged_and_never_summed(monkeypatch):
     assert [line["b/loss"] for line in model.log] == [line["b/b"] for line in model.log] == [0.0, -1.0, -2.0, -3.0, -4.0, -5.0]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Dual(tacit.System):
+    """min_w λ(w − 1), λ ← λ + ½(w − 1): the slack is logged, reaches ``after``, and is not minimised."""
+
+    logs: tuple[str, ...] = ("slack",)
+    defaults: ClassVar[tacit.Defaults] = tacit.Defaults(steps=3, batch_size=4)
+
+    def nets(self, spec: Any) -> dict[str, nn.Module]:
+        return {"A": Count()}
+
+    def memory(self, spec: Any) -> dict[str, Tensor]:
+        return {"dual": torch.ones(())}
+
+    def players(self) -> tuple[tacit.Player, ...]:
+        def loss(n: Nets, r: Round) -> dict[str, Tensor]:
+            w = n.A(r.x)
+            return {"objective": r.memory["dual"] * (w - 1), "slack": w - 1 + (r.x[:, 0] - r.x[:, 0]).mean()}
+
+        return (tacit.Player("a", owns=("A",), loss=loss, logs=self.logs),)
+
+    def phases(self) -> tuple[tacit.Phase, ...]:
+        return (tacit.Phase(tacit.Turn("a", tacit.SGD(1.0))),)
+
+    def after(self, memory: dict[str, Tensor], log: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {"dual": memory["dual"] + 0.5 * log["a/slack"]}
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_term_that_is_only_logged_is_not_minimised_and_reaches_memory(monkeypatch, accumulate):
+    monkeypatch.setattr("tacit.engine.to_json", lambda system: {})
+    model = tacit.fit(Dual(), make_vectors(), **{**RUN, "log_every": 1, "steps": 3, "batch_size": 4, "accumulate": accumulate})
+    w, dual, slack = 0.0, 1.0, []
+    for _ in range(3):
+        slack.append(w - 1)
+        w, dual = w - dual, dual + 0.5 * (w - 1)
+    assert [line["a/slack"] for line in model.log] == pytest.approx(slack)
+    assert [line["a/loss"] for line in model.log] == [line["a/objective"] for line in model.log]
+    assert float(model.nets.memory["dual"]) == pytest.approx(dual)
+
+
+def test_a_logged_term_that_the_loss_does_not_give_is_refused():
+    with pytest.raises(tacit.InputError, match="logs the term 'slak', which its loss does not give; did you mean 'slack'"):
+        tacit.fit(Dual(logs=("slak",)), make_vectors(), **RUN)
+
+
 def test_only_the_owners_turn_moves_buffers(monkeypatch):
     monkeypatch.setattr("tacit.engine.to_json", lambda system: {})
     model, _ = turns(times=2)

@@ -10,31 +10,9 @@ import torch
 from torch import Tensor
 
 import tacit
+from densities import FAKE, REAL, best, p, q
 from tacit.core import names
 from tacit.core.part import get
-
-# Two distributions over 12 points with counts as probabilities: a batch holds every point as often as it is likely.
-P = torch.tensor([8, 1, 3, 2, 6, 1, 1, 5, 2, 4, 1, 6])
-Q = torch.tensor([1, 4, 3, 6, 2, 2, 7, 1, 5, 4, 4, 1])
-N = int(P.sum())
-p, q = P.double() / N, Q.double() / N
-REAL, FAKE = torch.repeat_interleave(torch.arange(12), P), torch.repeat_interleave(torch.arange(12), Q)
-
-
-def best(objective: tacit.core.Objective, start: float = 0.0) -> Tensor:
-    """The discriminator's outputs at the 12 points, by direct optimisation."""
-    assert int(Q.sum()) == N
-    d = torch.full((12,), start, dtype=torch.float64, requires_grad=True)
-    optimiser = torch.optim.LBFGS([d], max_iter=500, tolerance_grad=1e-12, tolerance_change=1e-15, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        loss = objective.critic(d[REAL], d[FAKE], {})
-        loss.backward()
-        return loss
-
-    optimiser.step(closure)
-    return d.detach()
 
 
 def kl(a: Tensor, b: Tensor) -> float:
@@ -113,12 +91,17 @@ def test_every_objective_pays_means_over_rows(name):
     """Micro-batches may be averaged; critic outputs (B,) and (B, 1) are the same; both players pull apart."""
     o = get("objective", name)()
     g = torch.Generator().manual_seed(0)
+    # A state in the middle of a run: all start at 0, where a weight would hide its term.
+    memory = {k: torch.full_like(v, 0.5) for k, v in o.memory().items()}
     real, fake = (torch.rand(8, generator=g, dtype=torch.float64, requires_grad=True) for _ in range(2))
-    whole = o.critic(real, fake, o.memory())
-    halves = [o.critic(real[i : i + 4], fake[i : i + 4], o.memory()) for i in (0, 4)]
-    assert whole.dim() == 0 and whole.item() == pytest.approx(sum(halves).item() / 2, rel=1e-12)
-    assert o.critic(real[:, None], fake[:, None], o.memory()).item() == pytest.approx(whole.item(), rel=1e-12)
-    gr, gf = torch.autograd.grad(o.critic(real, fake, o.memory()), [real, fake])
-    assert gr.sum() < 0 < gf.sum(), "the critic raises real and lowers fake outputs"
-    (up,) = torch.autograd.grad(o.generator(fake, memory=o.memory()), fake)
-    assert up.sum() < 0, "the generator raises them"
+    whole = o.critic(real, fake, memory)
+    halves = [o.critic(real[i : i + 4], fake[i : i + 4], memory) for i in (0, 4)]
+    assert whole.dim() == 0
+    assert (whole.item() == pytest.approx(sum(halves).item() / 2, rel=1e-12)) is not o.couples_batch
+    assert tuple(o.watch(real, fake, memory)) == o.watched
+    assert o.critic(real[:, None], fake[:, None], memory).item() == pytest.approx(whole.item(), rel=1e-12)
+    sign = -1 if o.output == "energy" else 1
+    gr, gf = torch.autograd.grad(o.critic(real, fake, memory), [real, fake])
+    assert sign * gr.sum() < 0 < sign * gf.sum(), "the critic raises real and lowers fake outputs, and energies the other way"
+    (up,) = torch.autograd.grad(o.generator(fake, memory=memory), fake)
+    assert sign * up.sum() < 0, "the generator raises outputs and lowers energies"

@@ -89,7 +89,13 @@ def check_losses(
                         f"{who}'s term '{p.name}/{term}' is of {got}; expected a scalar tensor; take its mean over the batch"
                     )
             weights = nets.parameters(p.owns)
-            total = sum(v for v in terms[p.name].values())
+            for term in p.logs:
+                if term not in terms[p.name]:
+                    raise InputError(
+                        f"{who}'s player '{p.name}' logs the term '{term}', which its loss does not give"
+                        f"{suggest(term, terms[p.name]) or ';'} expected some of: {', '.join(terms[p.name])}; mend the name"
+                    )
+            total = sum(p.summed(terms[p.name]))
             reached = isinstance(total, Tensor) and total.requires_grad
             if reached:
                 grads = torch.autograd.grad(total, weights, retain_graph=True, allow_unused=True)  # type: ignore[arg-type]

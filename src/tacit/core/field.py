@@ -85,8 +85,8 @@ class Field:
         with self.autocast():
             terms = self._losses(self.names, nets or self.nets, r)
         grads: list[Tensor] = []
-        for i, (name, own) in enumerate(zip(self.names, weights, strict=True)):
-            total = _total(terms[name])
+        for i, (player, own) in enumerate(zip(self.players, weights, strict=True)):
+            total = _total(player.summed(terms[player.name]))
             last = i == len(self.names) - 1
             got = torch.autograd.grad(
                 total, own, retain_graph=create_graph or not last, create_graph=create_graph, allow_unused=True
@@ -150,8 +150,7 @@ class Field:
         return self.mean(total)
 
 
-def _total(terms: Terms) -> Tensor:
-    values = list(terms.values())
+def _total(values: list[Tensor]) -> Tensor:
     total = values[0]
     for v in values[1:]:
         total = total + v

@@ -80,6 +80,8 @@ class Player:
             averages a tensor over ranks.
         project: ``project(network)``, applied to each owned network after the player moved (weight clipping).
         watch: ``watch(n, r) -> {name: scalar}``, logged and never summed.
+        logs: terms of the loss that are logged and never summed: what is known on the way to it, and costs no pass of its
+            own as ``watch`` does.
     """
 
     name: str
@@ -88,6 +90,11 @@ class Player:
     solve: Callable[[Nets, Round, Callable[[Tensor], Tensor]], dict[str, Tensor]] | None = None
     project: Callable[[nn.Module], None] | None = None
     watch: Callable[[Nets, Round], Terms] | None = None
+    logs: tuple[str, ...] = ()
+
+    def summed(self, terms: Terms) -> list[Tensor]:
+        """The terms that are minimised."""
+        return [v for k, v in terms.items() if k not in self.logs]
 
 
 @dataclass(frozen=True)
@@ -207,7 +214,6 @@ class System(Part):
     family: ClassVar[str] = ""
     paper: ClassVar[str] = ""
     defaults: ClassVar[Defaults] = Defaults()
-    couples_batch: ClassVar[bool] = False
     run_only: ClassVar[tuple[str, ...]] = ()
     scale: ClassVar[str] = "auto"
 
@@ -215,6 +221,11 @@ class System(Part):
         if not cls.__dict__.get("abstract", False) and "name" not in cls.__dict__:
             cls.name = cls.__name__.lower()
         super().__init_subclass__(**kwargs)
+
+    @property
+    def couples_batch(self) -> bool:
+        """Whether a loss reads rows of a batch together, so that micro-batches and ranks are not the batch itself."""
+        return False
 
     def streams(self) -> tuple[str, ...]:
         """Names of the data streams that a round needs."""

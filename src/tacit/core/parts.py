@@ -25,7 +25,13 @@ class Objective(Part):
     kind: ClassVar[str] = "objective"
     abstract: ClassVar[bool] = True
     output: ClassVar[str] = "logit"
-    """How the discriminator's output is read: ``logit``, ``value``."""
+    """How the discriminator's output is read: ``logit``, ``value``, or ``energy`` (not negative, low on real data)."""
+    couples_batch: ClassVar[bool] = False
+    """Whether it is more than a mean over rows, so that micro-batches and ranks are not the batch itself."""
+    sets_scale: ClassVar[bool] = False
+    """Whether it fixes the size of the critic's values itself, so that a Lipschitz penalty would contradict it."""
+    watched: ClassVar[tuple[str, ...]] = ()
+    """Names of what :meth:`watch` gives."""
     needs_lipschitz: ClassVar[bool] = False
     """Whether the objective is only meaningful for a (roughly) Lipschitz critic."""
 
@@ -35,12 +41,16 @@ class Objective(Part):
     def generator(self, fake: Tensor, real: Tensor | None = None, memory: dict[str, Tensor] | None = None) -> Tensor:
         raise NotImplementedError
 
+    def watch(self, real: Tensor, fake: Tensor, memory: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Scalars of the critic's turn, logged as ``critic/NAME``, never minimised, and averaged for :meth:`after`."""
+        return {}
+
     def memory(self) -> dict[str, Tensor]:
         """State of the objective (BEGAN's k, Fisher's λ); empty for most."""
         return {}
 
     def after(self, memory: dict[str, Tensor], log: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Updates of that state after the critic's turn."""
+        """Updates of that state after the critic's turn; ``log`` has ``critic/adversarial`` and what was watched."""
         return {}
 
 

@@ -204,6 +204,7 @@ class Run:
                 with self.autocast():
                     terms = check_losses(self.system, self.nets, t.players, t.field.rounds[0], self.losses)
                 t.keys = [f"{p}/{k}" for p, ts in terms.items() for k in ts]
+                self.watched |= {f"{p.name}/{k}" for p in t.players for k in p.logs}
                 seen = t.field.watch(t.field.rounds[0])
                 self.watched |= {f"{p}/{k}" for p, ts in seen.items() for k in ts}
                 t.keys += [f"{p}/{k}" for p, ts in seen.items() for k in ts]

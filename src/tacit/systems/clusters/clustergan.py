@@ -77,7 +77,6 @@ class ClusterGAN(Adversarial):
 
     family: ClassVar[str] = "clusters"
     paper: ClassVar[str] = "Mukherjee et al. 2019, arXiv:1809.03627"
-    couples_batch: ClassVar[bool] = True
     defaults: ClassVar[Defaults] = Defaults(steps=8_000, batch_size=64, ema=0.999, ema_networks=("G", "E"))
 
     def validate(self) -> None:
@@ -98,6 +97,10 @@ class ClusterGAN(Adversarial):
         self.augment.check(spec)
         self.critic_augment.check(spec)
 
+    @property
+    def couples_batch(self) -> bool:
+        return True
+
     def prior(self) -> OneHotGaussian:
         return OneHotGaussian(self.n_clusters, self.latent_dim, self.sigma)
 
@@ -117,17 +120,14 @@ class ClusterGAN(Adversarial):
 
     def players(self) -> tuple[Player, ...]:
         return (
-            Player("critic", owns=("D",), loss=self.critic, project=self.penalty.project),
+            self.judge(self.critic),
             Player("generator", owns=("G", "E"), loss=self.generator),
         )
 
     def critic(self, n: Nets, r: Round) -> Terms:
         with torch.no_grad():
             real, fake = self.critic_augment(r.x, r.u_real), self.critic_augment(n.G(r.z), r.u_fake)
-        return {
-            "adversarial": self.objective.critic(n.D(real), n.D(fake), r.memory),
-            "penalty": self.penalty(n.D, real, fake, r.eps, r.step),
-        }
+        return self.contest(n.D, real, fake, r)
 
     def generator(self, n: Nets, r: Round) -> Terms:
         fake = n.G(r.z)

@@ -72,8 +72,7 @@ class SpectralNet(SiameseSpace):
 
     family: ClassVar[str] = "clusters"
     paper: ClassVar[str] = "Shaham et al. 2018, arXiv:1801.01587"
-    defaults: ClassVar[Defaults] = Defaults(steps=6_500, batch_size=256)
-    couples_batch: ClassVar[bool] = True
+    defaults: ClassVar[Defaults] = Defaults(steps=12_000, batch_size=256)
     run_only: ClassVar[tuple[str, ...]] = ("codes", "pairs", "edges", "edge_share")
 
     def validate(self) -> None:
@@ -100,6 +99,10 @@ class SpectralNet(SiameseSpace):
     @property
     def outputs(self) -> int:
         return self.n_outputs or max(round(1.6 * self.n_clusters), self.n_clusters)
+
+    @property
+    def couples_batch(self) -> bool:
+        return True
 
     def nets(self, spec: Any) -> dict[str, nn.Module]:
         return super().nets(spec) | {"F": self.map_networks.encoder(self.code_spec(spec), self.outputs)}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from torch import Tensor
 
-from tacit.core.game import Phase, System, Turn
+from tacit.core.game import Phase, Player, Round, System, Terms, Turn
+from tacit.core.nets import Nets
 from tacit.core.parts import Networks, Objective, Penalty, Rule
 from tacit.errors import InputError
 from tacit.networks.mlp import MLP
@@ -17,48 +19,119 @@ from tacit.rules.optimisers import Adam
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adversarial(System):
-    """A critic and a generator, moved in turn: fields, memory and phases; the losses are the concrete system's."""
+class Duel(System):
+    """A critic and a generator, moved in turn or at once: fields and phases; what they are paid is the concrete system's.
+
+    Args:
+        networks: architecture of G and D.
+        penalty: restriction of D.
+        rule, critic_rule: how G and D move.
+        critic_steps: updates of D for each update of G.
+        simultaneous: G and D move at once, by gradients at the same weights and on the same rows.
+    """
 
     abstract: ClassVar[bool] = True
     networks: Networks = field(default_factory=lambda: MLP(widths=(128, 128)))
-    objective: Objective = field(default_factory=NonSaturating)
     penalty: Penalty = field(default_factory=NoPenalty)
     rule: Rule = field(default_factory=lambda: Adam(2e-4, (0.5, 0.999)))
     critic_rule: Rule = field(default_factory=lambda: Adam(2e-4, (0.5, 0.999)))
     critic_steps: int = 1
+    simultaneous: bool = False
 
     def validate(self) -> None:
-        compatible(self.objective, self.penalty, self.networks)
+        who = type(self).__name__
+        per_row(self.penalty, self.networks)
         if self.critic_steps < 1:
+            raise InputError(f"{who} got critic_steps={self.critic_steps}; expected 1 or more; the usual is 1 or 5")
+        if self.simultaneous and self.critic_steps > 1:
             raise InputError(
-                f"{type(self).__name__} got critic_steps={self.critic_steps}; expected 1 or more; the usual is 1 or 5"
+                f"{who} got simultaneous=True with critic_steps={self.critic_steps}; expected 1, since both move at once; drop either"
             )
+        if self.simultaneous and self.rule != self.critic_rule and (self.rule.joint or self.critic_rule.joint):
+            raise InputError(
+                f"{who} got simultaneous=True with the rules {type(self.rule).__name__} and {type(self.critic_rule).__name__}, of "
+                "which one moves all players together; expected the same rule twice; give rule and critic_rule the same value"
+            )
+
+    def phases(self) -> tuple[Phase, ...]:
+        if self.simultaneous:
+            same = self.rule == self.critic_rule
+            return (Phase(Turn(("critic", "generator"), self.rule if same else (self.critic_rule, self.rule))),)
+        return (Phase(Turn("critic", self.critic_rule, times=self.critic_steps), Turn("generator", self.rule)),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adversarial(Duel):
+    """A duel over an objective: its memory, its watched terms, and the critic's side of the losses.
+
+    Args:
+        objective: what the two players are paid.
+    """
+
+    abstract: ClassVar[bool] = True
+    reads: ClassVar[tuple[str, ...]] = ("logit", "value")
+    """The kinds of output that this system's D has."""
+    objective: Objective = field(default_factory=NonSaturating)
+
+    def validate(self) -> None:
+        compatible(type(self), self.objective, self.penalty)
+        super().validate()
+
+    @property
+    def couples_batch(self) -> bool:
+        return self.objective.couples_batch
 
     def memory(self, spec: object) -> dict[str, Tensor]:
         return self.objective.memory()
 
     def after(self, memory: dict[str, Tensor], log: dict[str, Tensor]) -> dict[str, Tensor]:
-        return self.objective.after(memory, log)
+        return self.objective.after(memory, log) if "critic/adversarial" in log else {}
 
-    def phases(self) -> tuple[Phase, ...]:
-        return (Phase(Turn("critic", self.critic_rule, times=self.critic_steps), Turn("generator", self.rule)),)
+    def judge(self, loss: Callable[[Nets, Round], Terms], *owns: str) -> Player:
+        """The player that owns D."""
+        return Player("critic", owns=owns or ("D",), loss=loss, project=self.penalty.project, logs=self.objective.watched)
+
+    def contest(self, D: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, r: Round) -> Terms:
+        """The critic's terms on real and fake rows, and what the objective watches."""
+        on_real, on_fake = D(real), D(fake)
+        return {
+            "adversarial": self.objective.critic(on_real, on_fake, r.memory),
+            "penalty": self.penalty(D, real, fake, r.eps, r.step),
+            **self.objective.watch(on_real, on_fake, r.memory),
+        }
 
 
-def compatible(objective: Objective, penalty: Penalty, networks: Networks) -> None:
-    """Refuse compositions without a meaning, naming both sides.
+def compatible(system: type[Adversarial], objective: Objective, penalty: Penalty) -> None:
+    """Refuse objectives without a meaning for this system's critic or under this penalty, naming both sides.
 
     Raises:
-        InputError: an objective over Lipschitz critics without a penalty that makes them so; batch normalisation in a
-            critic whose penalty is taken row by row.
+        InputError: an objective over energies for a critic that gives logits, and the other way round; one over Lipschitz
+            critics without a penalty that makes them so; one that sets the critic's scale beside a penalty that does.
     """
+    o, p = type(objective).__name__, type(penalty).__name__
+    if objective.output not in system.reads:
+        raise InputError(
+            f"{system.__name__} with the objective {o} has no meaning, since it reads D's output as {objective.output} and this D "
+            f"gives {' or '.join(system.reads)}; expected an objective over those; "
+            + ("take EBGAN or BEGAN for energies" if objective.output == "energy" else "take EnergyMargin or Equilibrium")
+        )
     if objective.needs_lipschitz and not penalty.lipschitz:
         raise InputError(
-            f"the objective {type(objective).__name__} with the penalty {type(penalty).__name__} has no meaning, since its "
-            "critic must be Lipschitz; expected GradientPenalty, WeightClipping or SpectralNormalisation; choose one of them"
+            f"the objective {o} with the penalty {p} has no meaning, since its critic must be Lipschitz; "
+            "expected GradientPenalty, WeightClipping or SpectralNormalisation; choose one of them"
         )
-    if penalty.second_order and getattr(networks, "critic_norm", "none") == "batch":
+    if objective.sets_scale and penalty.lipschitz:
         raise InputError(
-            f"the penalty {type(penalty).__name__} with batch normalisation in the critic of {type(networks).__name__} has "
-            "no meaning, since each row's gradient would depend on the others; expected critic_norm='none' or 'layer'; choose one"
+            f"the objective {o} with the penalty {p} has no meaning, since both set the scale of the critic; "
+            "expected NoPenalty or GradientNorm; choose one of them"
         )
+
+
+def per_row(penalty: Penalty, networks: Networks, *fields: str) -> None:
+    """Refuse batch normalisation in a critic whose penalty is taken row by row, naming both sides (``InputError``)."""
+    for name in fields or ("critic_norm",):
+        if penalty.second_order and getattr(networks, name, "none") == "batch":
+            raise InputError(
+                f"the penalty {type(penalty).__name__} with batch normalisation in the critic of {type(networks).__name__} has "
+                f"no meaning, since each row's gradient would depend on the others; expected {name}='none' or 'layer'; choose one"
+            )

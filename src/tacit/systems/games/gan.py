@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
@@ -12,6 +12,7 @@ from tacit.core.game import Defaults, Player, Round, Terms
 from tacit.core.nets import Nets
 from tacit.core.parts import Networks, Objective, Penalty, Prior, Rule
 from tacit.core.rng import Rng
+from tacit.errors import InputError
 from tacit.networks.dcgan import DCGAN as DCGANNetworks
 from tacit.objectives.wasserstein import Wasserstein
 from tacit.penalties.gradient import GradientPenalty
@@ -36,6 +37,8 @@ class GAN(Adversarial):
         penalty: restriction of D.
         rule, critic_rule: how G and D move.
         critic_steps: updates of D for each update of G.
+        pack: rows that D sees together, joined along their first axis (features, channels); real and fake alike
+            (Lin et al. 2018, arXiv:1712.04086).
 
     >>> import tacit
     >>> model = tacit.GAN(prior=tacit.Gaussian(2)).fit("ring8", steps=20)
@@ -44,33 +47,50 @@ class GAN(Adversarial):
     """
 
     prior: Prior = field(default_factory=lambda: Gaussian(64))
+    pack: int = 1
 
     family: ClassVar[str] = "games"
     paper: ClassVar[str] = "Goodfellow et al. 2014, arXiv:1406.2661"
     defaults: ClassVar[Defaults] = Defaults(steps=10_000, batch_size=128)
 
+    def validate(self) -> None:
+        super().validate()
+        if self.pack < 1:
+            raise InputError(f"{type(self).__name__} got pack={self.pack}; expected 1 or more; 1 shows D single rows")
+
+    @property
+    def couples_batch(self) -> bool:
+        return super().couples_batch or self.pack > 1
+
     def nets(self, spec: Any) -> dict[str, nn.Module]:
-        return {"G": self.networks.generator(self.prior, spec), "D": self.penalty.wrap(self.networks.critic(spec))}
+        seen = replace(spec, shape=(self.pack * spec.shape[0], *spec.shape[1:])) if self.pack > 1 else spec
+        return {"G": self.networks.generator(self.prior, spec), "D": self.penalty.wrap(self.networks.critic(seen))}
 
     def draw(self, n: Nets, batch: Any, rng: Rng, memory: dict[str, Tensor]) -> Round:
         return Round(x=batch.x, z=self.prior.sample(len(batch), rng), eps=rng.uniform(len(batch)))
 
     def players(self) -> tuple[Player, ...]:
         return (
-            Player("critic", owns=("D",), loss=self.critic, project=self.penalty.project),
+            self.judge(self.critic),
             Player("generator", owns=("G",), loss=self.generator),
         )
+
+    def packed(self, x: Tensor) -> Tensor:
+        """Rows as D sees them: ``(B, c, …)`` → ``(B/pack, pack·c, …)``."""
+        if len(x) % self.pack:
+            raise InputError(
+                f"{type(self).__name__} got {len(x)} rows at once with pack={self.pack}; expected a multiple of {self.pack}; "
+                "change batch_size, or the number of micro-batches or ranks"
+            )
+        return x.unflatten(0, (-1, self.pack)).flatten(1, 2) if self.pack > 1 else x
 
     def critic(self, n: Nets, r: Round) -> Terms:
         with torch.no_grad():
             fake = n.G(r.z)
-        return {
-            "adversarial": self.objective.critic(n.D(r.x), n.D(fake), r.memory),
-            "penalty": self.penalty(n.D, r.x, fake, r.eps, r.step),
-        }
+        return self.contest(n.D, self.packed(r.x), self.packed(fake), r.but(eps=r.eps[:: self.pack]))
 
     def generator(self, n: Nets, r: Round) -> Terms:
-        return {"adversarial": self.objective.generator(n.D(n.G(r.z)), memory=r.memory)}
+        return {"adversarial": self.objective.generator(n.D(self.packed(n.G(r.z))), memory=r.memory)}
 
     def sample(self, n: Nets, size: int, rng: Rng) -> Tensor:
         return n.G(self.prior.sample(size, rng))
