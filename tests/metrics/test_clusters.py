@@ -2,9 +2,9 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from sklearn import metrics as sk
 from sklearn.datasets import load_digits
 
-from sklearn import metrics as sk
 from tacit import metrics as m
 
 
