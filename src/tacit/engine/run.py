@@ -265,6 +265,7 @@ class Run:
         after = type(self.system).after is not System.after
         unit, gap = interval(self.options.checkpoint_every)
         deadline = self.started + self.options.max_minutes * 60 if self.options.max_minutes else math.inf
+        due = False
         while self.step < steps and not self._plateau_over(phase):
             progress = self.step / steps
             row = self.record.filled
@@ -307,9 +308,11 @@ class Run:
                     break
             elif self.stopping is not None and self.ranks.world == 1:
                 self._interrupted()
-            due = self.step % gap == 0 if unit == "steps" else now - self.saved_at >= gap
-            if self.folder is not None and (self.ranks.agree(due) if self.ranks.world > 1 else due):
+            due = due or (self.step % gap == 0 if unit == "steps" else now - self.saved_at >= gap)
+            # Saving exchanges nothing, so ranks need not agree; between readings each holds terms of its own share only.
+            if due and (self.ranks.world == 1 or not self.record.filled):
                 self.save()
+                due = False
 
     # ------------------------------------------------------------------ readings
 
