@@ -87,6 +87,28 @@ KNOWN = {
         "Lin, Zinan and Khetan, Ashish and Fanti, Giulia and Oh, Sewoong",
         "PacGAN: The power of two samples in generative adversarial networks",
     ),
+    "arXiv:1606.00704": (
+        "Dumoulin, Vincent and Belghazi, Ishmael and Poole, Ben and Mastropietro, Olivier and Lamb, Alex and Arjovsky, Martin and "
+        "Courville, Aaron",
+        "Adversarially Learned Inference",
+    ),
+    "arXiv:1605.09782": ("Donahue, Jeff and Krähenbühl, Philipp and Darrell, Trevor", "Adversarial Feature Learning"),
+    "arXiv:1705.07761": (
+        "Srivastava, Akash and Valkov, Lazar and Russell, Chris and Gutmann, Michael U. and Sutton, Charles",
+        "VEEGAN: Reducing Mode Collapse in GANs using Implicit Variational Learning",
+    ),
+    "arXiv:1612.02136": (
+        "Che, Tong and Li, Yanran and Jacob, Athul Paul and Bengio, Yoshua and Li, Wenjie",
+        "Mode Regularized Generative Adversarial Networks",
+    ),
+    "arXiv:1703.00573": (
+        "Arora, Sanjeev and Ge, Rong and Liang, Yingyu and Ma, Tengyu and Zhang, Yi",
+        "Generalization and Equilibrium in Generative Adversarial Nets (GANs)",
+    ),
+    "arXiv:1610.04490": (
+        "Sønderby, Casper Kaae and Caballero, Jose and Theis, Lucas and Shi, Wenzhe and Huszár, Ferenc",
+        "Amortised MAP Inference for Image Super-resolution",
+    ),
     "arXiv:0711.0189": ("von Luxburg, Ulrike", "A Tutorial on Spectral Clustering"),
     "doi:10.1126/science.1127647": (
         "Hinton, Geoffrey E. and Salakhutdinov, Ruslan R.",

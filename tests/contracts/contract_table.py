@@ -70,6 +70,11 @@ CASES: dict[str, Case] = {
         pictures,
         steps=6,
     ),
+    "ali": Case(lambda: tacit.ALI(prior=tacit.Gaussian(4), networks=MLP)),
+    "veegan": Case(lambda: tacit.VEEGAN(prior=tacit.Gaussian(4), networks=MLP, penalty=tacit.GradientNorm())),
+    "moderegularisedgan": Case(lambda: tacit.systems.ModeRegularisedGAN(prior=tacit.Gaussian(4), networks=MLP)),
+    "mdgan": Case(lambda: tacit.MDGAN(prior=tacit.Gaussian(4), networks=CONV), pictures, steps=4),
+    "mixgan": Case(lambda: tacit.MixGAN(prior=tacit.Gaussian(4), networks=MLP, n_pairs=2)),
     "clustergan": Case(
         lambda: tacit.ClusterGAN(n_clusters=3, latent_dim=4, networks=tacit.networks.DCGAN(width=4, dense=8)), pictures, steps=6
     ),

@@ -28,6 +28,8 @@ class Objective(Part):
     """How the discriminator's output is read: ``logit``, ``value``, or ``energy`` (not negative, low on real data)."""
     couples_batch: ClassVar[bool] = False
     """Whether it is more than a mean over rows, so that micro-batches and ranks are not the batch itself."""
+    odd: ClassVar[bool] = False
+    """Whether ``generator(−D)`` is what makes real rows look generated, so that an encoder can be paid for them."""
     sets_scale: ClassVar[bool] = False
     """Whether it fixes the size of the critic's values itself, so that a Lipschitz penalty would contradict it."""
     watched: ClassVar[tuple[str, ...]] = ()

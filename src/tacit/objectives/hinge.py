@@ -16,6 +16,7 @@ class Hinge(Objective):
     """D: E max(0, 1 − D(x)) + E max(0, 1 + D(G(z))); G: −E D(G(z)) (Lim & Ye 2017, arXiv:1705.02894)."""
 
     output: ClassVar[str] = "value"
+    odd: ClassVar[bool] = True
 
     def critic(self, real: Tensor, fake: Tensor, memory: dict[str, Tensor] | None = None) -> Tensor:
         return relu(1 - real).mean() + relu(1 + fake).mean()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -16,6 +17,8 @@ class Minimax(Objective):
 
     At the optimum D* = p/(p + q) and V = −log 4 + 2·JSD(p, q), in nats.
     """
+
+    odd: ClassVar[bool] = True
 
     def critic(self, real: Tensor, fake: Tensor, memory: dict[str, Tensor] | None = None) -> Tensor:
         return softplus(-real).mean() + softplus(fake).mean()

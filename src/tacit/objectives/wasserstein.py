@@ -19,6 +19,7 @@ class Wasserstein(Objective):
     """
 
     output: ClassVar[str] = "value"
+    odd: ClassVar[bool] = True
     needs_lipschitz: ClassVar[bool] = True
 
     def critic(self, real: Tensor, fake: Tensor, memory: dict[str, Tensor] | None = None) -> Tensor:

@@ -127,6 +127,16 @@ def compatible(system: type[Adversarial], objective: Objective, penalty: Penalty
         )
 
 
+def stateless(system: Adversarial) -> None:
+    """Refuse objectives that keep a state (Fisher's λ, BEGAN's k) where there are several critics (``InputError``)."""
+    if system.objective.memory():
+        who, what = type(system).__name__, type(system.objective).__name__
+        raise InputError(
+            f"{who} with the objective {what} has no meaning, since {what}'s state belongs to one critic and {who} has several; "
+            "expected an objective without state; choose another"
+        )
+
+
 def per_row(penalty: Penalty, networks: Networks, *fields: str) -> None:
     """Refuse batch normalisation in a critic whose penalty is taken row by row, naming both sides (``InputError``)."""
     for name in fields or ("critic_norm",):

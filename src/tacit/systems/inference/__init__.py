@@ -1,0 +1,1 @@
+"""Systems that learn to generate and to infer at once."""
