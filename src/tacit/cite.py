@@ -109,6 +109,10 @@ KNOWN = {
         "Sønderby, Casper Kaae and Caballero, Jose and Theis, Lucas and Shi, Wenzhe and Huszár, Ferenc",
         "Amortised MAP Inference for Image Super-resolution",
     ),
+    "arXiv:1701.02386": (
+        "Tolstikhin, Ilya and Gelly, Sylvain and Bousquet, Olivier and Simon-Gabriel, Carl-Johann and Schölkopf, Bernhard",
+        "AdaGAN: Boosting Generative Models",
+    ),
     "arXiv:0711.0189": ("von Luxburg, Ulrike", "A Tutorial on Spectral Clustering"),
     "doi:10.1126/science.1127647": (
         "Hinton, Geoffrey E. and Salakhutdinov, Ruslan R.",

@@ -75,6 +75,12 @@ CASES: dict[str, Case] = {
     "moderegularisedgan": Case(lambda: tacit.systems.ModeRegularisedGAN(prior=tacit.Gaussian(4), networks=MLP)),
     "mdgan": Case(lambda: tacit.MDGAN(prior=tacit.Gaussian(4), networks=CONV), pictures, steps=4),
     "mixgan": Case(lambda: tacit.MixGAN(prior=tacit.Gaussian(4), networks=MLP, n_pairs=2)),
+    "adagan": Case(
+        lambda: tacit.AdaGAN(
+            base=tacit.FisherGAN(prior=tacit.Gaussian(4), networks=MLP), n_components=2, schedule="best", networks=MLP
+        ),
+        steps=12,
+    ),
     "clustergan": Case(
         lambda: tacit.ClusterGAN(n_clusters=3, latent_dim=4, networks=tacit.networks.DCGAN(width=4, dense=8)), pictures, steps=6
     ),

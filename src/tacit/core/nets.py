@@ -51,6 +51,15 @@ class Nets:
         """The same networks, some with other weights."""
         return Nets(self._modules, self.memory, {**self._swapped, **weights})
 
+    def under(self, tag: str) -> Nets:
+        """The networks and the memory whose names end in ``_tag``, without it: a system inside another one."""
+        end = f"_{tag}"
+
+        def own(named: Mapping[str, Any]) -> dict[str, Any]:
+            return {k.removesuffix(end): v for k, v in named.items() if k.endswith(end)}
+
+        return Nets(own(self._modules), own(self.memory), own(self._swapped))
+
     def parameters(self, names: tuple[str, ...] | None = None) -> list[nn.Parameter]:
         """Trainable weights of the named networks (all by default), each once, in order."""
         seen: dict[int, nn.Parameter] = {}
