@@ -113,6 +113,8 @@ KNOWN = {
         "Tolstikhin, Ilya and Gelly, Sylvain and Bousquet, Olivier and Simon-Gabriel, Carl-Johann and Schölkopf, Bernhard",
         "AdaGAN: Boosting Generative Models",
     ),
+    "arXiv:1705.09558": ("Saatchi, Yunus and Wilson, Andrew Gordon", "Bayesian GAN"),
+    "arXiv:1402.4102": ("Chen, Tianqi and Fox, Emily B. and Guestrin, Carlos", "Stochastic Gradient Hamiltonian Monte Carlo"),
     "arXiv:0711.0189": ("von Luxburg, Ulrike", "A Tutorial on Spectral Clustering"),
     "doi:10.1126/science.1127647": (
         "Hinton, Geoffrey E. and Salakhutdinov, Ruslan R.",

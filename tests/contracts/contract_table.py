@@ -35,6 +35,13 @@ class Case:
     steps: int = 8
     options: dict[str, Any] = field(default_factory=dict)
     more: dict[str, Any] = field(default_factory=dict)
+    streams: Callable[[np.ndarray], dict[str, Any]] | None = None
+    """What is fitted, from the rows, where the system learns from several streams."""
+
+    def given(self, x: np.ndarray | None = None) -> Any:
+        """What is fitted: the rows, or the streams made of them."""
+        x = self.data() if x is None else x
+        return x if self.streams is None else self.streams(x)
 
     @property
     def run(self) -> dict[str, Any]:
@@ -80,6 +87,11 @@ CASES: dict[str, Case] = {
             base=tacit.FisherGAN(prior=tacit.Gaussian(4), networks=MLP), n_components=2, schedule="best", networks=MLP
         ),
         steps=12,
+    ),
+    "bayesiangan": Case(lambda: tacit.BayesianGAN(prior=tacit.Gaussian(4), networks=MLP, n_generators=2, n_discriminators=2)),
+    "semisupervisedbayesiangan": Case(
+        lambda: tacit.systems.SemiSupervisedBayesianGAN(prior=tacit.Gaussian(4), networks=MLP, n_classes=3, n_discriminators=2),
+        streams=lambda x: {"x": x, "labelled": (x, np.arange(len(x)) % 3)},
     ),
     "clustergan": Case(
         lambda: tacit.ClusterGAN(n_clusters=3, latent_dim=4, networks=tacit.networks.DCGAN(width=4, dense=8)), pictures, steps=6

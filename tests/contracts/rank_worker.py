@@ -17,7 +17,7 @@ import tacit
 
 def fit(case: Case, **more: Any) -> tacit.Model:
     options = {**case.run, "precision": "float64", "seed": 5, **more}
-    return tacit.fit(case.make(), case.data(), **options)
+    return tacit.fit(case.make(), case.given(), **options)
 
 
 def main(out: str) -> None:

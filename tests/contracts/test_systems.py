@@ -70,7 +70,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Any:
     def get_model(name: str) -> tuple[tacit.Model, Path]:
         if name not in made:
             case, folder = CASES[name], tmp_path_factory.mktemp(name) / "run"
-            made[name] = tacit.fit(case.make(), case.data(), run=folder, **case.run), folder
+            made[name] = tacit.fit(case.make(), case.given(), run=folder, **case.run), folder
         return made[name]
 
     return get_model
@@ -145,7 +145,7 @@ def test_a_turn_moves_what_its_players_own_and_nothing_else(name):
             seen.append(t.turn.names)
         return True
 
-    tacit.fit(case.make(), case.data(), callbacks=[turn_by_turn], **{**case.run, "log_every": 1})
+    tacit.fit(case.make(), case.given(), callbacks=[turn_by_turn], **{**case.run, "log_every": 1})
     assert seen
 
 
@@ -167,8 +167,8 @@ def test_resumes_bit_for_bit(name, fitted, tmp_path):
                 raise Stop
 
         with pytest.raises(Stop):
-            tacit.fit(case.make(), case.data(), run=folder, callbacks=[halt], checkpoint_every="1", **case.run)
-        again = tacit.resume(folder, case.data())
+            tacit.fit(case.make(), case.given(), run=folder, callbacks=[halt], checkpoint_every="1", **case.run)
+        again = tacit.resume(folder, case.given())
         same(tensors(whole), tensors(again))
         assert lines(again.log) == lines(whole.log)
         assert lines([json.loads(x) for x in (folder / "log.jsonl").read_text().splitlines()]) == lines(whole.log)
@@ -221,7 +221,7 @@ def test_two_ranks_equal_one(name, two_ranks):
     assert not error.exists(), error.read_text()[-2000:]
     got, log = load_file(two_ranks / f"{name}.safetensors"), json.loads((two_ranks / f"{name}.json").read_text())
     options = {**case.run, "precision": "float64", "seed": 5}
-    one = tacit.fit(system, case.data(), **options)
+    one = tacit.fit(system, case.given(), **options)
     want = tensors(one)
     assert got.keys() == want.keys()
     if system.couples_batch:
@@ -249,8 +249,8 @@ def test_refuses_bad_data(name, fitted, tmp_path):
     bad = case.data()
     bad.reshape(len(bad), -1)[7, 3] = np.nan
     folder = tmp_path / "run"
-    refused(lambda: tacit.fit(case.make(), bad, run=folder, **case.run))
-    refused(lambda: tacit.fit(case.make(), case.data()[:0], run=folder, **case.run))
+    refused(lambda: tacit.fit(case.make(), case.given(bad), run=folder, **case.run))
+    refused(lambda: tacit.fit(case.make(), case.given(case.data()[:0]), run=folder, **case.run))
     assert not folder.exists()
     for u in tacit.can(model.system):
         if u not in ("sample", "decode"):

@@ -215,6 +215,8 @@ class System(Part):
     paper: ClassVar[str] = ""
     defaults: ClassVar[Defaults] = Defaults()
     run_only: ClassVar[tuple[str, ...]] = ()
+    labelled: ClassVar[tuple[str, ...]] = ()
+    """Streams whose rows must all have a label, from 0 to ``n_classes`` − 1."""
     scale: ClassVar[str] = "auto"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -153,13 +153,28 @@ def _sources(system: System, X: Any, load: dict[str, Any], like: Spec | None = N
         missing = [n for n in names if n not in X]
         if missing:
             raise InputError(f"got data for {', '.join(X)}; expected the streams {', '.join(names)}; add {', '.join(missing)}")
-        return {n: data.load(X[n], **load) for n in names}
+        found = {n: data.load(X[n], **load) for n in names}
+        _labelled(system, found)
+        return found
     if len(names) > 1:
         raise InputError(
             f"{type(system).__name__} learns from {len(names)} streams; expected a dictionary with {', '.join(names)}; "
             "pass one data set for each"
         )
     return {names[0]: data.load(X, **load)}
+
+
+def _labelled(system: System, sources: dict[str, Source]) -> None:
+    """Refuse rows without a label, or with one that the system has no class for, in the streams that need them."""
+    classes = getattr(system, "n_classes", 0)
+    for name in system.labelled:
+        y = sources[name].labels
+        if y is None or not len(y) or y.min() < 0 or y.max() >= classes:
+            got = "no labels" if y is None or not len(y) else f"labels from {y.min()} to {y.max()}"
+            raise InputError(
+                f"the stream '{name}' has {got}; expected every row to have one from 0 to {classes - 1}, since "
+                f"{type(system).__name__} has n_classes={classes}; give (X, y), leave out rows of label -1, or change n_classes"
+            )
 
 
 def _folder(run: str | os.PathLike[str] | None, overwrite: bool) -> Path | None:

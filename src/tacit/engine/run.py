@@ -20,6 +20,7 @@ from tacit.core.checks import check_declaration, check_losses
 from tacit.core.game import Phase, Plateau, Round, System, Turn, World
 from tacit.core.nets import Nets
 from tacit.core.rng import Rng
+from tacit.data import Batches
 from tacit.engine import checkpoint, precision
 from tacit.engine.averages import Averages
 from tacit.engine.options import Options, interval
@@ -534,7 +535,7 @@ def _losses(system: System) -> Callable[..., Any]:
 def _double(batch: Any) -> Any:
     if dataclasses.is_dataclass(batch) and hasattr(batch, "index"):
         return dataclasses.replace(batch, x=batch.x.double())  # type: ignore[type-var, union-attr]
-    return type(batch)(**{k: _double(v) for k, v in vars(batch).items()})
+    return Batches({k: _double(v) for k, v in vars(batch).items()})
 
 
 def _board(folder: Path | None) -> Any:
