@@ -62,7 +62,7 @@ class AutoencoderDuel(Adversarial):
         return self.distance(n.D(n.E(x)), x)
 
     def critic(self, n: Nets, r: Round) -> Terms:
-        with torch.no_grad():
+        with n.given():
             fake = n.G(r.z)
         return self.contest(lambda x: self.energy(n, x), r.x, fake, r)
 

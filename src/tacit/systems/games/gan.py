@@ -85,7 +85,7 @@ class GAN(Adversarial):
         return x.unflatten(0, (-1, self.pack)).flatten(1, 2) if self.pack > 1 else x
 
     def critic(self, n: Nets, r: Round) -> Terms:
-        with torch.no_grad():
+        with n.given():
             fake = n.G(r.z)
         return self.contest(n.D, self.packed(r.x), self.packed(fake), r.but(eps=r.eps[:: self.pack]))
 

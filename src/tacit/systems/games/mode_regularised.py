@@ -106,7 +106,7 @@ class MDGAN(ModeRegularisedGAN):
         return self.contest(D, self.packed(real), self.packed(fake), r.but(eps=r.eps[:: self.pack]))
 
     def manifold_critic(self, n: Nets, r: Round) -> Terms:
-        with torch.no_grad():
+        with n.given():
             back = n.G(n.E(r.x))
         return self.judged(n, r, n.D1, r.x, back)
 
@@ -118,7 +118,7 @@ class MDGAN(ModeRegularisedGAN):
         }
 
     def critic(self, n: Nets, r: Round) -> Terms:
-        with torch.no_grad():
+        with n.given():
             back, fake = n.G(n.E(r.x)), n.G(r.z)
         return self.judged(n, r, n.D2, back, fake)
 

@@ -76,7 +76,7 @@ class ALI(Adversarial):
         return pair(r.x, self.infer(n, r.x, r.e)), pair(n.G(r.z), self.prior.join(r.z))
 
     def critic(self, n: Nets, r: Round) -> Terms:
-        with torch.no_grad():
+        with n.given():
             inferred, generated = self.pairs(n, r)
         return self.contest(n.D, inferred, generated, r)
 
