@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
@@ -60,6 +59,9 @@ class AutoencoderDuel(Adversarial):
 
     def energy(self, n: Nets, x: Tensor) -> Tensor:
         return self.distance(n.D(n.E(x)), x)
+
+    def verdict(self, n: Nets, x: Tensor) -> Tensor:
+        return self.energy(n, x)
 
     def critic(self, n: Nets, r: Round) -> Terms:
         with n.given():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from tacit.core.game import Defaults, Player, Round, Terms
@@ -91,6 +90,9 @@ class GAN(Adversarial):
 
     def generator(self, n: Nets, r: Round) -> Terms:
         return {"adversarial": self.objective.generator(n.D(self.packed(n.G(r.z))), memory=r.memory)}
+
+    def verdict(self, n: Nets, x: Tensor) -> Tensor:
+        return n.D(self.packed(x)).repeat_interleave(self.pack)
 
     def sample(self, n: Nets, size: int, rng: Rng) -> Tensor:
         return n.G(self.prior.sample(size, rng))

@@ -107,6 +107,9 @@ class MixGAN(Adversarial):
         ]  # fmt: skip
         return {"adversarial": torch.stack(paid).sum(), "entropy": self.entropy * n.G.entropy_loss()}
 
+    def verdict(self, n: Nets, x: Tensor) -> Tensor:
+        return n.D.weights() @ torch.stack(n.D(x))
+
     def sample(self, n: Nets, size: int, rng: Rng) -> Tensor:
         z, edges = self.prior.sample(size, rng), n.G.weights().cumsum(0)[:-1]
         which = torch.bucketize(rng.uniform(size), edges)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from tacit.core.game import Phase, Player, Round, Terms, Turn
@@ -124,3 +123,6 @@ class MDGAN(ModeRegularisedGAN):
 
     def generator(self, n: Nets, r: Round) -> Terms:
         return {"adversarial": self.objective.generator(n.D2(self.packed(n.G(r.z))), memory=r.memory)}
+
+    def verdict(self, n: Nets, x: Tensor) -> Tensor:
+        return n.D1(self.packed(x)).repeat_interleave(self.pack)
