@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tacit.version import __version__
 
 if TYPE_CHECKING:
-    from tacit import augmentations, data, metrics, networks, objectives, penalties, priors, report, rules, systems
+    from tacit import augmentations, data, diagnostics, metrics, networks, objectives, penalties, priors, report, rules, systems
     from tacit.core import Part, Player, Round, System, Turn
     from tacit.core.game import Defaults, Phase, Plateau
     from tacit.engine import fit, resume
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tacit.model import Model, can, load
 
 _ROOMS = ("systems", "networks", "rules", "priors", "penalties", "objectives", "augmentations")
-_MODULES = ("data", "metrics", "report", "core", "sklearn", "callbacks", *_ROOMS)
+_MODULES = ("data", "metrics", "report", "core", "sklearn", "callbacks", "diagnostics", *_ROOMS)
 _NAMES = {
     "fit": "engine", "resume": "engine", "Model": "model", "can": "model", "load": "model", "Part": "core", "Player": "core",
     "Round": "core", "System": "core", "Turn": "core", "Defaults": "core", "Phase": "core", "Plateau": "core", "Diverged": "errors",
@@ -57,6 +57,6 @@ def _room(name: str) -> Any:
 
 __all__ = [
     "Defaults", "Diverged", "InputError", "Interrupted", "Model", "NotSupported", "Part", "Phase", "Plateau", "Player", "Round",
-    "System", "TacitError", "Turn", "__version__", "augmentations", "can", "data", "fit", "load", "metrics", "networks", "objectives",
-    "penalties", "priors", "report", "resume", "rules", "systems",
+    "System", "TacitError", "Turn", "__version__", "augmentations", "can", "data", "diagnostics", "fit", "load", "metrics", "networks",
+    "objectives", "penalties", "priors", "report", "resume", "rules", "systems",
 ]  # fmt: skip

@@ -57,6 +57,19 @@ class Field:
         self.watchers = tuple(p for p in self.players if p.watch)
         self.log: dict[str, Tensor] = {}
         self.rng, self.evaluator = rng, evaluator
+        self._beside: dict[tuple[str, ...], Field] = {}
+
+    def beside(self, *names: str) -> Field:
+        """The field of these players of the game, at the same weights and on the same rounds; no running statistics move."""
+        if names not in self._beside:
+            by_name = {p.name: p for p in self.system.players()}
+            players = [by_name[name] for name in names]
+            other = Field(self.system, self.nets, players, [], self.mean, self.autocast, losses=self._losses, rng=self.rng)
+            other._foreign, other.watchers = self.nets.buffers(), ()
+            self._beside[names] = other
+        other = self._beside[names]
+        other.rounds, other.autocast = self.rounds, self.autocast
+        return other
 
     @contextlib.contextmanager
     def _visiting(self) -> Iterator[None]:
@@ -80,10 +93,14 @@ class Field:
     def evaluate(
         self, r: Round, nets: Nets | None = None, weights: Sequence[Sequence[Tensor]] | None = None, create_graph: bool = False
     ) -> tuple[list[Tensor], dict[str, Terms]]:
-        """Gradients (weights in order) and terms (by player) at one round, at these networks' weights."""
+        """Gradients (weights in order) and terms (by player) at one round, at these networks' weights.
+
+        With ``create_graph`` the gradients are differentiable in the weights of every network.
+        """
         weights = self.weights if weights is None else weights
+        nets = nets or self.nets
         with self.autocast():
-            terms = self._losses(self.names, nets or self.nets, r)
+            terms = self._losses(self.names, nets.link() if create_graph else nets, r)
         grads: list[Tensor] = []
         for i, (player, own) in enumerate(zip(self.players, weights, strict=True)):
             total = _total(player.summed(terms[player.name]))
@@ -130,9 +147,12 @@ class Field:
                 torch._foreach_div_(total, float(len(self.rounds)))
         return self.mean(total)
 
-    def vjp(self, vector: Sequence[Tensor]) -> list[Tensor]:
-        """``Jᵀ·vector``, where J is the Jacobian of the (micro-batch and rank averaged) field at the current weights."""
-        flat = [w for ws in self.weights for w in ws]
+    def vjp(self, vector: Sequence[Tensor], wrt: Sequence[Tensor] | None = None) -> list[Tensor]:
+        """``Jᵀ·vector``, where J is the Jacobian of the (micro-batch and rank averaged) field at the current weights.
+
+        ``wrt`` are the weights that J is taken to, where they are not the field's own (one player's gradient by another's weights).
+        """
+        flat = [w for ws in self.weights for w in ws] if wrt is None else list(wrt)
         total = [torch.zeros_like(w) for w in flat]
         with torch.enable_grad(), self._visiting():
             for r in self.rounds:

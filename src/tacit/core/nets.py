@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -25,18 +26,17 @@ class Nets:
         self,
         modules: Mapping[str, nn.Module],
         memory: dict[str, Tensor] | None = None,
-        swapped: Mapping[str, Mapping[str, Tensor]] | None = None,
+        linked: bool = False,
     ):
         self._modules = dict(modules)
         self.memory = memory if memory is not None else {}
-        self._swapped = dict(swapped or {})
+        self.linked = linked
 
     def __getattr__(self, name: str) -> Any:
         modules: dict[str, nn.Module] = self.__dict__.get("_modules", {})
         if name not in modules:
             raise AttributeError(f"there is no network '{name}'; expected one of: {', '.join(modules)}")
-        weights = self._swapped.get(name)
-        return modules[name] if weights is None else _swapped(modules[name], weights)
+        return modules[name]
 
     def __contains__(self, name: str) -> bool:
         return name in self._modules
@@ -48,8 +48,20 @@ class Nets:
         return self._modules
 
     def swap(self, **weights: Mapping[str, Tensor]) -> Nets:
-        """The same networks, some with other weights."""
-        return Nets(self._modules, self.memory, {**self._swapped, **weights})
+        """The same networks, some with other weights, and other buffers where those are named too."""
+        return Nets({**self._modules, **{k: _with(self._modules[k], v) for k, v in weights.items()}}, self.memory, self.linked)
+
+    def link(self) -> Nets:
+        """The same networks for a field that is itself differentiated: each loss keeps its graph to every network."""
+        return self if self.linked else Nets(self._modules, self.memory, linked=True)
+
+    def given(self) -> contextlib.AbstractContextManager[object]:
+        """Inside, what other players' networks put out is a given move, for which no graph is kept.
+
+        A player's gradient goes to its own weights alone, so that the graph would only cost memory. Where the field itself is
+        differentiated (consensus, unrolling, its Jacobian) the graph is what is asked for, and is kept.
+        """
+        return contextlib.nullcontext() if self.linked else torch.no_grad()
 
     def under(self, tag: str) -> Nets:
         """The networks and the memory whose names end in ``_tag``, without it: a system inside another one."""
@@ -58,7 +70,7 @@ class Nets:
         def own(named: Mapping[str, Any]) -> dict[str, Any]:
             return {k.removesuffix(end): v for k, v in named.items() if k.endswith(end)}
 
-        return Nets(own(self._modules), own(self.memory), own(self._swapped))
+        return Nets(own(self._modules), own(self.memory), self.linked)
 
     def parameters(self, names: tuple[str, ...] | None = None) -> list[nn.Parameter]:
         """Trainable weights of the named networks (all by default), each once, in order."""
@@ -94,8 +106,23 @@ class Nets:
         return self
 
 
-def _swapped(module: nn.Module, weights: Mapping[str, Tensor]) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return torch.func.functional_call(module, dict(weights), args, kwargs)
+def _with(module: nn.Module, values: Mapping[str, Tensor]) -> nn.Module:
+    """A copy that shares everything with ``module`` but the parameters and buffers named."""
+    own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    unknown = sorted(set(values) - set(own))
+    if unknown:
+        raise KeyError(f"the network has no weight '{unknown[0]}'; expected some of: {', '.join(own)}")
+    return _copy(module, {id(own[k]): v for k, v in values.items()}, {})
 
-    return call
+
+def _copy(module: nn.Module, new: Mapping[int, Tensor], made: dict[int, nn.Module]) -> nn.Module:
+    if id(module) not in made:
+        made[id(module)] = clone = type(module).__new__(type(module))
+        clone.__dict__.update(module.__dict__)
+        for slot in ("_parameters", "_buffers"):
+            setattr(clone, slot, {k: new.get(id(v), v) for k, v in getattr(module, slot).items()})
+        clone._modules = {k: m if m is None else _copy(m, new, made) for k, m in module._modules.items()}
+        if isinstance(clone, nn.RNNBase):
+            # It keeps a list of its weights beside them.
+            clone._flat_weights = [getattr(clone, k) for k in clone._flat_weights_names]
+    return made[id(module)]

@@ -78,7 +78,7 @@ def fit(
     start, base = (system, system.system) if isinstance(system, Model) else (None, system)
     if not isinstance(base, System):
         raise InputError(f"fit got {type(base).__name__}; expected a system such as ClusterGAN(), or a Model; pass one")
-    sources = _sources(base, X, load or {}, like=start.spec if start else None)
+    sources = sources_of(base, X, load or {}, like=start.spec if start else None)
     main = sources[base.streams()[0]]
     spec = start.spec if start else Spec.learn(main, scale=base.scale)
     for source in sources.values():
@@ -126,7 +126,7 @@ def resume(
         X = where["source"]
         if X is None:
             raise InputError(f"the run {folder} was fitted on an array in memory; expected the same array again; pass it as X")
-    sources = _sources(system, X, where["load"])
+    sources = sources_of(system, X, where["load"])
     main = sources[system.streams()[0]]
     if _fingerprint(main) != where["fingerprint"]:
         raise InputError(
@@ -141,7 +141,7 @@ def resume(
         return _finish(engine, main, config, tensors, state)
 
 
-def _sources(system: System, X: Any, load: dict[str, Any], like: Spec | None = None) -> dict[str, Source]:
+def sources_of(system: System, X: Any, load: dict[str, Any], like: Spec | None = None) -> dict[str, Source]:
     names = system.streams()
     known = [k for k in inspect.signature(data.load).parameters if k not in ("data", "like")]
     for k in load:

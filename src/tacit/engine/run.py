@@ -187,7 +187,7 @@ class Run:
     def _draw(self, step: int, steps: int, turn: Turn | None = None) -> Round:
         batch = self.feed.next()
         if self.dtype == torch.float64:
-            batch = _double(batch)
+            batch = doubled(batch)
         draw = turn.draw if turn and turn.draw else self.system.draw
         r = draw(self.nets, batch, self.rng, self.nets.memory)
         r.__dict__.update(memory=self.nets.memory, step=step, progress=step / steps, size=self.local)
@@ -532,10 +532,11 @@ def _losses(system: System) -> Callable[..., Any]:
     return lambda names, n, r: {name: by_name[name](n, r) for name in names}
 
 
-def _double(batch: Any) -> Any:
+def doubled(batch: Any) -> Any:
+    """A batch, or batches of several streams, in float64."""
     if dataclasses.is_dataclass(batch) and hasattr(batch, "index"):
         return dataclasses.replace(batch, x=batch.x.double())  # type: ignore[type-var, union-attr]
-    return Batches({k: _double(v) for k, v in vars(batch).items()})
+    return Batches({k: doubled(v) for k, v in vars(batch).items()})
 
 
 def _board(folder: Path | None) -> Any:

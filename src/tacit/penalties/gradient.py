@@ -14,10 +14,13 @@ from tacit.errors import InputError
 
 
 def gradient_norms(net: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """‖∇_x net(x)‖₂ for each row, ``(B,)``, differentiable in the network's weights; the norm is taken in float32 or better."""
-    x = x.detach()
-    x = (x if x.dtype == torch.float64 else x.float()).requires_grad_(True)
+    """‖∇_x net(x)‖₂ for each row, ``(B,)``, differentiable in the network's weights, and in x where x has a graph.
+
+    The norm is taken in float32 or better.
+    """
     with torch.enable_grad():
+        x = x if x.dtype == torch.float64 else x.float()
+        x = x if x.requires_grad else x.detach().requires_grad_(True)
         out = net(x)
         total = out.sum() if out.dtype == torch.float64 else out.float().sum()
         (g,) = torch.autograd.grad(total, x, create_graph=True)
@@ -53,7 +56,7 @@ class GradientPenalty(Penalty):
         if eps is None:
             raise TypeError("GradientPenalty interpolates and needs eps, uniform draws of shape (B,)")
         e = eps.view(-1, *[1] * (real.dim() - 1))
-        excess = gradient_norms(net, e * real + (1 - e) * fake.detach()) - 1
+        excess = gradient_norms(net, e * real + (1 - e) * fake) - 1
         return self.weight * (excess.clamp(min=0) if self.one_sided else excess).square().mean()
 
 

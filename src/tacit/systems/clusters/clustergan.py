@@ -125,7 +125,7 @@ class ClusterGAN(Adversarial):
         )
 
     def critic(self, n: Nets, r: Round) -> Terms:
-        with torch.no_grad():
+        with n.given():
             real, fake = self.critic_augment(r.x, r.u_real), self.critic_augment(n.G(r.z), r.u_fake)
         return self.contest(n.D, real, fake, r)
 

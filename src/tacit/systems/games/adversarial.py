@@ -87,6 +87,10 @@ class Adversarial(Duel):
     def after(self, memory: dict[str, Tensor], log: dict[str, Tensor]) -> dict[str, Tensor]:
         return self.objective.after(memory, log) if "critic/adversarial" in log else {}
 
+    def verdict(self, n: Nets, x: Tensor) -> Tensor:
+        """D's output on rows, ``(B,)``."""
+        return n.D(x)
+
     def judge(self, loss: Callable[[Nets, Round], Terms], *owns: str) -> Player:
         """The player that owns D."""
         return Player("critic", owns=owns or ("D",), loss=loss, project=self.penalty.project, logs=self.objective.watched)

@@ -104,19 +104,21 @@ class BayesianGAN(System):
 
     def marginal(self, likelihood: Tensor) -> Tensor:
         """−(1/N)·Σ_j log Σ_k exp(N·ℓ_jk), a scalar."""
-        return -(self.n_data * likelihood.float()).logsumexp(1).sum() / self.n_data
+        exact = likelihood if likelihood.dtype == torch.float64 else likelihood.float()
+        return -(self.n_data * exact).logsumexp(1).sum() / self.n_data
 
-    def judged(self, n: Nets, z: Any) -> Tensor:
+    def judged(self, n: Nets, fakes: Tensor) -> Tensor:
         """Every discriminator's logits on every generator's rows, ``(J_d, J_g, B)``."""
-        fakes = n.G(z)
         return self.odds(n.D(fakes.flatten(0, 1))).unflatten(1, fakes.shape[:2])
 
     def critic(self, n: Nets, r: Round) -> Terms:
-        ell = logsigmoid(-self.judged(n, r.z)).mean(-1) + logsigmoid(self.odds(n.D(r.x))).mean(-1, keepdim=True)
+        with n.given():
+            fakes = n.G(r.z)
+        ell = logsigmoid(-self.judged(n, fakes)).mean(-1) + logsigmoid(self.odds(n.D(r.x))).mean(-1, keepdim=True)
         return {"likelihood": self.marginal(ell), "prior": -n.D.log_prior(self.sigma).sum() / self.n_data}
 
     def generator(self, n: Nets, r: Round) -> Terms:
-        ell = logsigmoid(self.judged(n, r.z)).mean(-1).T
+        ell = logsigmoid(self.judged(n, n.G(r.z))).mean(-1).T
         return {"likelihood": self.marginal(ell), "prior": -n.G.log_prior(self.sigma).sum() / self.n_data}
 
     def sample(self, n: Nets, size: int, rng: Rng) -> Tensor:

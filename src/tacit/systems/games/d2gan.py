@@ -67,7 +67,7 @@ class D2GAN(Duel):
         )
 
     def critic(self, n: Nets, r: Round) -> Terms:
-        with torch.no_grad():
+        with n.given():
             fake = n.G(r.z)
         return {
             "data": softplus(n.D1(fake)).mean() - self.alpha * log_softplus(n.D1(r.x)).mean(),

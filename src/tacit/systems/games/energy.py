@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
@@ -61,8 +60,11 @@ class AutoencoderDuel(Adversarial):
     def energy(self, n: Nets, x: Tensor) -> Tensor:
         return self.distance(n.D(n.E(x)), x)
 
+    def verdict(self, n: Nets, x: Tensor) -> Tensor:
+        return self.energy(n, x)
+
     def critic(self, n: Nets, r: Round) -> Terms:
-        with torch.no_grad():
+        with n.given():
             fake = n.G(r.z)
         return self.contest(lambda x: self.energy(n, x), r.x, fake, r)
 

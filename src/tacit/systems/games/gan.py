@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from tacit.core.game import Defaults, Player, Round, Terms
@@ -85,12 +84,15 @@ class GAN(Adversarial):
         return x.unflatten(0, (-1, self.pack)).flatten(1, 2) if self.pack > 1 else x
 
     def critic(self, n: Nets, r: Round) -> Terms:
-        with torch.no_grad():
+        with n.given():
             fake = n.G(r.z)
         return self.contest(n.D, self.packed(r.x), self.packed(fake), r.but(eps=r.eps[:: self.pack]))
 
     def generator(self, n: Nets, r: Round) -> Terms:
         return {"adversarial": self.objective.generator(n.D(self.packed(n.G(r.z))), memory=r.memory)}
+
+    def verdict(self, n: Nets, x: Tensor) -> Tensor:
+        return n.D(self.packed(x)).repeat_interleave(self.pack)
 
     def sample(self, n: Nets, size: int, rng: Rng) -> Tensor:
         return n.G(self.prior.sample(size, rng))

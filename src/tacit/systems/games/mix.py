@@ -88,7 +88,7 @@ class MixGAN(Adversarial):
         return self.judge(self.critic), Player("generator", owns=("G",), loss=self.generator)
 
     def critic(self, n: Nets, r: Round) -> Terms:
-        with torch.no_grad():
+        with n.given():
             fakes, u = n.G(r.z), n.G.weights()
         paid = kept = r.x.new_zeros(())
         for v, D in zip(n.D.weights(), n.D.parts, strict=True):
@@ -100,12 +100,15 @@ class MixGAN(Adversarial):
         return {"adversarial": paid, "penalty": kept, "entropy": self.entropy * n.D.entropy_loss()}
 
     def generator(self, n: Nets, r: Round) -> Terms:
-        u, v = n.G.weights(), n.D.weights().detach()
+        u, v = n.G.weights(), n.D.weights()
         paid = [
             u[i] * v[j] * self.objective.generator(D(fake), memory=r.memory)
             for i, fake in enumerate(n.G(r.z)) for j, D in enumerate(n.D.parts)
         ]  # fmt: skip
         return {"adversarial": torch.stack(paid).sum(), "entropy": self.entropy * n.G.entropy_loss()}
+
+    def verdict(self, n: Nets, x: Tensor) -> Tensor:
+        return n.D.weights() @ torch.stack(n.D(x))
 
     def sample(self, n: Nets, size: int, rng: Rng) -> Tensor:
         z, edges = self.prior.sample(size, rng), n.G.weights().cumsum(0)[:-1]

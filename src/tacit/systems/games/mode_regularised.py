@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from tacit.core.game import Phase, Player, Round, Terms, Turn
@@ -106,7 +105,7 @@ class MDGAN(ModeRegularisedGAN):
         return self.contest(D, self.packed(real), self.packed(fake), r.but(eps=r.eps[:: self.pack]))
 
     def manifold_critic(self, n: Nets, r: Round) -> Terms:
-        with torch.no_grad():
+        with n.given():
             back = n.G(n.E(r.x))
         return self.judged(n, r, n.D1, r.x, back)
 
@@ -118,9 +117,12 @@ class MDGAN(ModeRegularisedGAN):
         }
 
     def critic(self, n: Nets, r: Round) -> Terms:
-        with torch.no_grad():
+        with n.given():
             back, fake = n.G(n.E(r.x)), n.G(r.z)
         return self.judged(n, r, n.D2, back, fake)
 
     def generator(self, n: Nets, r: Round) -> Terms:
         return {"adversarial": self.objective.generator(n.D2(self.packed(n.G(r.z))), memory=r.memory)}
+
+    def verdict(self, n: Nets, x: Tensor) -> Tensor:
+        return n.D1(self.packed(x)).repeat_interleave(self.pack)

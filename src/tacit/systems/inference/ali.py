@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from tacit.core.game import Defaults, Player, Round, Terms
@@ -72,11 +71,14 @@ class ALI(Adversarial):
         mu, log_var = posterior(n.E(x))
         return mu if e is None else mu + (0.5 * log_var).exp() * e
 
+    def verdict(self, n: Nets, x: Tensor) -> Tensor:
+        return n.D(pair(x, self.infer(n, x)))
+
     def pairs(self, n: Nets, r: Round) -> tuple[Tensor, Tensor]:
         return pair(r.x, self.infer(n, r.x, r.e)), pair(n.G(r.z), self.prior.join(r.z))
 
     def critic(self, n: Nets, r: Round) -> Terms:
-        with torch.no_grad():
+        with n.given():
             inferred, generated = self.pairs(n, r)
         return self.contest(n.D, inferred, generated, r)
 

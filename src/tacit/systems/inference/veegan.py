@@ -58,4 +58,4 @@ class VEEGAN(ALI):
         }
 
     def score(self, n: Nets, x: Tensor, rng: Rng) -> Tensor:
-        return n.D(pair(x, self.infer(n, x)))
+        return self.verdict(n, x)
