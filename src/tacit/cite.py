@@ -82,6 +82,10 @@ KNOWN = {
         "Berthelot, David and Schumm, Thomas and Metz, Luke",
         "BEGAN: Boundary Equilibrium Generative Adversarial Networks",
     ),
+    "arXiv:1704.03817": (
+        "Wang, Ruohan and Cully, Antoine and Chang, Hyung Jin and Demiris, Yiannis",
+        "MAGAN: Margin Adaptation for Generative Adversarial Networks",
+    ),
     "arXiv:1502.02761": ("Li, Yujia and Swersky, Kevin and Zemel, Richard", "Generative Moment Matching Networks"),
     "arXiv:1712.04086": (
         "Lin, Zinan and Khetan, Ashish and Fanti, Giulia and Oh, Sewoong",

@@ -71,6 +71,7 @@ CASES: dict[str, Case] = {
         lambda: tacit.EBGAN(prior=tacit.Gaussian(4), networks=MLP, code_dim=3, objective=tacit.objectives.EnergyMargin(3.0))
     ),
     "began": Case(lambda: tacit.BEGAN(prior=tacit.Gaussian(4), networks=CONV, code_dim=3), pictures, steps=6),
+    "magan": Case(lambda: tacit.MAGAN(prior=tacit.Gaussian(4), networks=MLP, code_dim=3, pretraining=0.34), steps=12),
     "gmmn": Case(lambda: tacit.GMMN(space="code", networks=MLP, code_networks=MLP, code_dim=3, dropout=0.2)),
     "dcgan": Case(
         lambda: tacit.systems.DCGAN(prior=tacit.Gaussian(4), networks=tacit.networks.DCGAN(width=4, critic_norm="batch")),

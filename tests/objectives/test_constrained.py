@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import tacit
 from densities import FAKE, REAL, p, q
 from tacit.core import Nets, Rng, Round
-from tacit.objectives import EnergyMargin, Equilibrium, Fisher, TotalVariation
+from tacit.objectives import AdaptiveMargin, EnergyMargin, Equilibrium, Fisher, TotalVariation
 
 
 def ascend(objective: Fisher, d: Tensor, real: Tensor, fake: Tensor, steps: int, lr: float) -> dict[str, Tensor]:
@@ -172,7 +172,34 @@ def test_equilibriums_k_is_proportional_control_within_its_range():
         k = min(max(k + 0.5 * (0.4 * real - fake), 0.0), 1.0)
         rows = torch.tensor([real, real]), torch.tensor([fake, fake])
         assert o.critic(*rows, memory).item() == pytest.approx(real - float(memory["k"]) * fake)
-        memory = o.after(memory, {f"critic/{name}": v for name, v in o.watch(*rows, memory).items()})
+        memory |= o.after(memory, {f"critic/{name}": v + (name == "fake") for name, v in o.watch(*rows, memory).items()})
+        memory |= o.after_generator(memory, {"generator/adversarial": o.generator(rows[1])})
         assert float(memory["k"]) == pytest.approx(k, abs=1e-6) and 0 <= k <= 1
         assert float(memory["convergence"]) == pytest.approx(real + abs(0.4 * real - fake), rel=1e-6)
     assert k == 0.0
+
+
+def test_the_adaptive_margin_falls_to_the_datas_energy_when_the_generator_stops_gaining():
+    o = AdaptiveMargin(margin=5.0, period=2)
+    # Mean energies of data and samples in epochs of two steps, and the margin after each.
+    epochs = [
+        (1.0, 4.0, 5.0),  # the first has no epoch before it
+        (2.0, 3.0, 5.0),  # the generator gains
+        (2.0, 3.5, 2.0),  # it loses: the margin falls
+        (2.5, 4.0, 2.0),  # the data lie above the margin, and it never rises
+        (1.5, 1.2, 2.0),  # the generator gains
+        (1.5, 1.4, 2.0),  # it loses, but lies below the data
+        (1.0, 1.5, 1.0),
+    ]
+    memory = o.memory()
+    for real, fake, margin in epochs:
+        for off in (-0.25, 0.25):
+            rows = torch.tensor([real + off - 0.5, real + off + 0.5]), torch.tensor([fake - 0.5, fake + 0.5])
+            m = float(memory["margin"])
+            truth = real + off + 0.5 * (max(0.0, m - fake - 0.5) + max(0.0, m - fake + 0.5))
+            assert o.critic(*rows, memory).item() == pytest.approx(truth, rel=1e-6)
+            memory |= o.after(memory, {f"critic/{name}": v for name, v in o.watch(*rows, memory).items()})
+            memory |= o.after_generator(memory, {"generator/adversarial": o.generator(rows[1]) + off})
+        assert float(memory["margin"]) == pytest.approx(margin, rel=1e-6), (real, fake)
+        assert float(memory["turns"]) == 0 and float(memory["fake_before"]) == pytest.approx(fake, rel=1e-6)
+    assert o.critic(torch.zeros(2), torch.zeros(2)).item() == 5.0, "without memory, the start"

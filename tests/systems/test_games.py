@@ -96,7 +96,7 @@ def test_ebgans_energy_is_the_distance_to_the_reconstruction():
 
 def test_energies_and_logits_refuse_each_other_by_name():
     for make, words in (
-        (lambda: tacit.GAN(objective=tacit.objectives.EnergyMargin()), ("GAN", "EnergyMargin", "energy", "take EBGAN or BEGAN")),
+        (lambda: tacit.GAN(objective=tacit.objectives.EnergyMargin()), ("GAN", "EnergyMargin", "energy", "take EBGAN, BEGAN or MAGAN")),
         (lambda: tacit.EBGAN(objective=tacit.Hinge()), ("EBGAN", "Hinge", "value", "take EnergyMargin or Equilibrium")),
         (lambda: tacit.BEGAN(penalty=tacit.GradientNorm(), networks=tacit.MLP(norm="batch")), ("GradientNorm", "MLP", "norm='none'")),
     ):
@@ -115,13 +115,63 @@ def test_began_logs_its_control_and_its_measure():
         assert line["critic/k"] == pytest.approx(k, abs=1e-6) and line["critic/convergence"] == pytest.approx(measure, rel=1e-5)
         real, fake = line["critic/real"], line["critic/fake"]
         assert line["critic/adversarial"] == pytest.approx(real - k * fake, rel=1e-4, abs=1e-6)
-        k, measure = min(max(k + 0.2 * (0.7 * real - fake), 0.0), 1.0), real + abs(0.7 * real - fake)
+        answer = line["generator/adversarial"]
+        k, measure = min(max(k + 0.2 * (0.7 * real - answer), 0.0), 1.0), real + abs(0.7 * real - answer)
     assert float(model.nets.memory["k"]) == pytest.approx(k, abs=1e-6)
     ks = [line["critic/k"] for line in model.log]
     assert max(ks) > 0 and len(set(ks)) > 5, "it moves"
     late, early = (np.mean([line["critic/convergence"] for line in part]) for part in (model.log[-10:], model.log[1:11]))
     print(f"M {early:.3f} -> {late:.3f}")
     assert late < early
+
+
+def test_magan_starts_at_the_energy_of_the_data_and_reviews_it_every_epoch():
+    system = tacit.MAGAN(networks=tacit.MLP(widths=(32,)), code_dim=8, prior=tacit.Gaussian(8), pretraining=0.25)
+    seen = {}
+
+    def first(state):
+        if state["phase"] == "autoencoder" and state["step"] == 200:
+            x = state["run"].feed.array()
+            seen["margin"] = float(system.energy(state["nets"].train(False), x).mean())
+
+    digits = tacit.data.load("digits")
+    x = digits.read(0, 600)
+    model = tacit.fit(system, x, steps=800, batch_size=70, log_every=1, precision="float32", seed=0, callbacks=[first])
+    game = [line for line in model.log if line["phase"] == "train"]
+    assert {line["phase"] for line in model.log[:200]} == {"autoencoder"} and len(game) == 600
+    assert model.log[199]["autoencoder/energy"] < 0.7 * model.log[0]["autoencoder/energy"]
+    margin, before, falls = seen["margin"], math.inf, 0
+    assert game[0]["critic/margin"] == pytest.approx(margin, rel=1e-5)
+    for start in range(0, 600, 9):
+        epoch = game[start : start + 9]
+        assert all(line["critic/margin"] == pytest.approx(margin, rel=1e-5) for line in epoch)
+        for line in epoch:
+            hinge = line["critic/adversarial"] - line["critic/real"]
+            assert max(0.0, margin - line["critic/fake"]) - 1e-4 <= hinge <= margin + 1e-4, "the mean hinge, above the hinge of the mean"
+        real, fake = (float(np.mean([line[k] for line in epoch])) for k in ("critic/real", "generator/adversarial"))
+        if len(epoch) == 9 and real < margin and real < fake and fake > before:
+            margin, falls = real, falls + 1
+        before = fake
+    print(f"the margin fell {falls} times in 66 epochs, from {seen['margin']:.2f} to {margin:.2f}")
+    assert falls >= 3
+
+
+def test_magan_takes_other_energies_and_the_margin_other_games():
+    small = {"networks": tacit.MLP(widths=(8,)), "code_dim": 3, "prior": tacit.Gaussian(3)}
+    run = {"steps": 12, "batch_size": 600, "log_every": 1, "precision": "float32", "seed": 0}
+    plain = tacit.fit(tacit.MAGAN(objective=tacit.objectives.EnergyMargin(2.0), **small), "digits", **run)
+    assert plain.nets.memory == {}
+    for cls in (tacit.EBGAN, tacit.BEGAN):
+        o = tacit.objectives.AdaptiveMargin(margin=7.0, period=2)
+        model = tacit.fit(cls(objective=o, critic_rule=tacit.Adam(1e-2), **small), "digits", **run | {"steps": 40})
+        margins = [line["critic/margin"] for line in model.log]
+        assert margins[:4] == [7.0] * 4 and margins[-1] < 7.0 and margins == sorted(margins, reverse=True)
+    for wrong in ({"margin": 0.0}, {"period": 0}):
+        with pytest.raises(tacit.InputError, match="margin > 0 and period >= 1; give"):
+            tacit.objectives.AdaptiveMargin(**wrong)
+    for share in (0.0, 1.0):
+        with pytest.raises(tacit.InputError, match=f"pretraining={share}"):
+            tacit.MAGAN(pretraining=share)
 
 
 @pytest.mark.parametrize("unbiased", [True, False])

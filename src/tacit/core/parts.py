@@ -55,6 +55,10 @@ class Objective(Part):
         """Updates of that state after the critic's turn; ``log`` has ``critic/adversarial`` and what was watched."""
         return {}
 
+    def after_generator(self, memory: dict[str, Tensor], log: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Updates of that state after the generator's turn; ``log`` has ``generator/adversarial``."""
+        return {}
+
 
 class Penalty(Part):
     """A restriction of the discriminator, by any of three hooks: a term, a projection, a wrapper."""

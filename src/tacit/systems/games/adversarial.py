@@ -85,7 +85,8 @@ class Adversarial(Duel):
         return self.objective.memory()
 
     def after(self, memory: dict[str, Tensor], log: dict[str, Tensor]) -> dict[str, Tensor]:
-        return self.objective.after(memory, log) if "critic/adversarial" in log else {}
+        new = self.objective.after(memory, log) if "critic/adversarial" in log else {}
+        return new | (self.objective.after_generator(memory | new, log) if "generator/adversarial" in log else {})
 
     def verdict(self, n: Nets, x: Tensor) -> Tensor:
         """D's output on rows, ``(B,)``."""
@@ -117,7 +118,7 @@ def compatible(system: type[Adversarial], objective: Objective, penalty: Penalty
         raise InputError(
             f"{system.__name__} with the objective {o} has no meaning, since it reads D's output as {objective.output} and this D "
             f"gives {' or '.join(system.reads)}; expected an objective over those; "
-            + ("take EBGAN or BEGAN for energies" if objective.output == "energy" else "take EnergyMargin or Equilibrium")
+            + ("take EBGAN, BEGAN or MAGAN for energies" if objective.output == "energy" else "take EnergyMargin or Equilibrium")
         )
     if objective.needs_lipschitz and not penalty.lipschitz:
         raise InputError(
