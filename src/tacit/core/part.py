@@ -37,8 +37,9 @@ def kebab(name: str) -> str:
 class Part:
     """Base of everything that composes. A concrete part is a frozen dataclass of plain values and parts.
 
-    A class that states ``kind`` opens a kind (objective, penalty, …); its subclasses register under their
-    ``name`` (kebab case of the class name unless given), which is what the command line and JSON use.
+    A class that states ``kind`` opens a kind (objective, penalty, …); subclasses in the kind's room register under their
+    ``name`` (kebab case of the class name unless given), which is what the command line and JSON use. Parts elsewhere,
+    a claim's or a user's, go by their import path.
     """
 
     kind: ClassVar[str] = ""
@@ -52,7 +53,7 @@ class Part:
             return
         if "name" not in cls.__dict__:
             cls.name = kebab(cls.__name__)
-        if cls.__module__.split(".")[0] == "tacit":
+        if named(cls):
             _REGISTRY.setdefault(cls.kind, {})[plain(cls.name)] = cls
 
     def validate(self) -> None:
@@ -62,6 +63,12 @@ class Part:
         for f in dataclasses.fields(self):  # type: ignore[arg-type]
             _check_type(self, f.name, getattr(self, f.name))
         self.validate()
+
+
+def named(cls: type[Part]) -> bool:
+    """Whether a part is known by its name: it lives in the room of its kind."""
+    home = f"tacit.{ROOMS.get(cls.kind, cls.kind)}"
+    return cls.__module__ == home or cls.__module__.startswith(home + ".")
 
 
 def hints(cls: type) -> dict[str, Any]:
@@ -115,8 +122,7 @@ def to_json(value: Any) -> Any:
     """A part, or a plain value, as JSON: ``{"part": "objective/hinge", "options": {…}}``."""
     if isinstance(value, Part):
         cls = type(value)
-        inside = cls.__module__.split(".")[0] == "tacit"
-        tag = f"{cls.kind}/{cls.name}" if inside else f"{cls.__module__}:{cls.__qualname__}"
+        tag = f"{cls.kind}/{cls.name}" if named(cls) else f"{cls.__module__}:{cls.__qualname__}"
         options = {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}  # type: ignore[arg-type]
         return {"part": tag, "options": options}
     if isinstance(value, tuple | list):
@@ -131,7 +137,7 @@ def from_json(value: Any, allow: tuple[str, ...] = ()) -> Any:
 
     Args:
         value: what ``to_json`` made.
-        allow: modules whose own parts may be imported; every other import path is refused.
+        allow: modules whose own parts may be imported, beside the claims of Tacit; every other import path is refused.
 
     Raises:
         InputError: an unknown part or option, or an import path whose module is not in ``allow``.
@@ -142,7 +148,7 @@ def from_json(value: Any, allow: tuple[str, ...] = ()) -> Any:
         tag = value["part"]
         if ":" in tag:
             module, _, qualname = tag.partition(":")
-            if not any(module == a or module.startswith(a + ".") for a in allow):
+            if not any(module == a or module.startswith(a + ".") for a in (*allow, "tacit.claims")):
                 raise InputError(
                     f"the model uses the class {tag}, which is not part of Tacit; expected a module that the caller "
                     f"allows; load it with allow=({module!r},) if you trust that code"
