@@ -185,6 +185,10 @@ class World:
         """All prepared rows, ``(n, *shape)``."""
         return self.feed.array().to(self.rng.dtype)
 
+    def first(self, count: int) -> Tensor:
+        """The first ``count`` prepared rows in the order of training, the same on every rank, ``(count, *shape)``."""
+        return self.feed.first(count).to(self.rng.dtype)
+
     def map(self, fn: Callable[[Tensor], Tensor], size: int = 2048) -> Tensor:
         """``fn`` over all rows in batches, without gradients, put together."""
         with torch.no_grad():

@@ -265,6 +265,10 @@ class Feed:
             )
         return self._prepare_all()
 
+    def first(self, count: int) -> Tensor:
+        """The first ``count`` rows of the stream, prepared, the same on every rank; the position stays."""
+        return torch.cat([piece.x for piece in self._gather(0, count)])
+
     def batches(self, size: int) -> Iterator[Batch]:
         """All rows once, in order, ``size`` at a time (the last fewer); the position stays."""
         for start in range(0, self.n, max(1, int(size))):

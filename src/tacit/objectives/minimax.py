@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from tacit.core.parts import Objective
+from tacit.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -16,12 +17,21 @@ class Minimax(Objective):
     """min_G max_D V = E log D(x) + E log(1 − D(G(z))), D = σ(logit) (Goodfellow et al. 2014, arXiv:1406.2661).
 
     At the optimum D* = p/(p + q) and V = −log 4 + 2·JSD(p, q), in nats.
+
+    Args:
+        smoothing: s of one-sided label smoothing: D is taught 1 − s on real rows, and 0 on generated ones; then
+            D* = (1 − s)·p/(p + q) (Salimans et al. 2016, arXiv:1606.03498).
     """
 
+    smoothing: float = 0.0
     odd: ClassVar[bool] = True
 
+    def validate(self) -> None:
+        if not 0 <= self.smoothing < 1:
+            raise InputError(f"Minimax got smoothing={self.smoothing}; expected a share in [0, 1); the usual is 0.1")
+
     def critic(self, real: Tensor, fake: Tensor, memory: dict[str, Tensor] | None = None) -> Tensor:
-        return softplus(-real).mean() + softplus(fake).mean()
+        return (softplus(-real) + self.smoothing * real).mean() + softplus(fake).mean()
 
     def generator(self, fake: Tensor, real: Tensor | None = None, memory: dict[str, Tensor] | None = None) -> Tensor:
         return -softplus(fake).mean()

@@ -8,11 +8,12 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from tacit.core.game import Phase, Player, Round, System, Terms, Turn
+from tacit.core.game import Phase, Player, Round, System, Terms, Turn, World
 from tacit.core.nets import Nets
 from tacit.core.parts import Networks, Objective, Penalty, Rule
 from tacit.errors import InputError
 from tacit.networks.mlp import MLP
+from tacit.networks.virtual import refer
 from tacit.objectives.non_saturating import NonSaturating
 from tacit.penalties.none import NoPenalty
 from tacit.rules.optimisers import Adam
@@ -54,10 +55,15 @@ class Duel(System):
             )
 
     def phases(self) -> tuple[Phase, ...]:
+        enter = self.refer if getattr(self.networks, "critic_norm", "none") == "virtual" else None
         if self.simultaneous:
             same = self.rule == self.critic_rule
-            return (Phase(Turn(("critic", "generator"), self.rule if same else (self.critic_rule, self.rule))),)
-        return (Phase(Turn("critic", self.critic_rule, times=self.critic_steps), Turn("generator", self.rule)),)
+            return (Phase(Turn(("critic", "generator"), self.rule if same else (self.critic_rule, self.rule)), enter=enter),)
+        return (Phase(Turn("critic", self.critic_rule, times=self.critic_steps), Turn("generator", self.rule), enter=enter),)
+
+    def refer(self, n: Nets, world: World) -> None:
+        """Choose the rows that virtual batch normalisation in the critics refers to."""
+        refer(n.modules().values(), world.first)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,12 +102,14 @@ class Adversarial(Duel):
         """The player that owns D."""
         return Player("critic", owns=owns or ("D",), loss=loss, project=self.penalty.project, logs=self.objective.watched)
 
-    def contest(self, D: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, r: Round) -> Terms:
-        """The critic's terms on real and fake rows, and what the objective watches."""
+    def contest(
+        self, D: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, r: Round, alone: Callable[[Tensor], Tensor] | None = None
+    ) -> Terms:
+        """The critic's terms on real and fake rows, and what the objective watches; ``alone`` is D as the penalty sees it."""
         on_real, on_fake = D(real), D(fake)
         return {
             "adversarial": self.objective.critic(on_real, on_fake, r.memory),
-            "penalty": self.penalty(D, real, fake, r.eps, r.step),
+            "penalty": self.penalty(alone or D, real, fake, r.eps, r.step),
             **self.objective.watch(on_real, on_fake, r.memory),
         }
 

@@ -1,0 +1,48 @@
+"""Minibatch discrimination: a critic that sees how close a row is to the others of its batch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class MinibatchDiscrimination(nn.Module):
+    """(f_i, o_i), o_ib = Σ_j exp(−‖M_ib − M_jb‖₁), M_i = T f_i (Salimans et al. 2016, arXiv:1606.03498, section 3.2).
+
+    f ``(B, features)`` → ``(B, features + kernels)``; T is a linear map to ``kernels`` × ``dim`` numbers; j runs over the whole
+    batch, i included, so that 1 ≤ o ≤ B. The cost is B²·kernels·dim.
+
+    Args:
+        features: width of f.
+        kernels: how many closenesses are measured.
+        dim: numbers that each compares.
+
+    >>> layer = MinibatchDiscrimination(4, kernels=3, dim=2)
+    >>> alike = layer(torch.ones(5, 4))
+    >>> alike.shape, alike[0, 4:].tolist()
+    (torch.Size([5, 7]), [5.0, 5.0, 5.0])
+    """
+
+    def __init__(self, features: int, kernels: int, dim: int):
+        super().__init__()
+        self.T = nn.Linear(features, kernels * dim, bias=False)
+        self.kernels, self.dim = kernels, dim
+
+    def forward(self, f: Tensor, among: Tensor | None = None) -> Tensor:
+        """``among``: the features that the rows are compared with, ``(B', features)``; their own by default."""
+        m = self.T(f).unflatten(1, (self.kernels, self.dim))
+        others = m if among is None else self.T(among).unflatten(1, (self.kernels, self.dim))
+        distances = (m[:, None] - others[None]).abs().sum(3)
+        return torch.cat([f, (-distances).exp().sum(1)], 1)
+
+
+class Head(nn.Module):
+    """The end of a critic: features ``(B, features)`` → ``(B,)``, through minibatch discrimination where ``kernels`` > 0."""
+
+    def __init__(self, features: int, kernels: int = 0, dim: int = 1):
+        super().__init__()
+        self.minibatch = MinibatchDiscrimination(features, kernels, dim) if kernels else None
+        self.linear = nn.Linear(features + kernels, 1)
+
+    def forward(self, f: Tensor, among: Tensor | None = None) -> Tensor:
+        return self.linear(f if self.minibatch is None else self.minibatch(f, among)).squeeze(1)
