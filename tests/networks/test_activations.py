@@ -107,8 +107,8 @@ def test_networks_take_them_on_both_sides(cls, name):
 
 def test_unusable_names_are_refused():
     for text, words in {
-        "mu-rel": "did you mean 'mu-relu'", "mu-relu:1": r"\[0, 1\)", "elu:2:1": "beta >= alpha", "lsu:3": "at most 0", "elu:x": "at most 2",
-        "leaky-relu:0": r"\(0, 1\]",
+        "mu-rel": "did you mean 'mu-relu'", "mu-relu:1": r"\[0, 1\)", "elu:2:1": "beta >= alpha", "lsu:3": "at most 0",
+        "elu:x": "at most 2", "leaky-relu:0": r"\(0, 1\]",
     }.items():  # fmt: skip
         for make in (lambda t=text: MLP(act=t), lambda t=text: DCGAN(critic_act=t), lambda t=text: ResNet(act=t)):
             with pytest.raises(tacit.InputError, match=words) as e:
