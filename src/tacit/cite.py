@@ -72,6 +72,14 @@ KNOWN = {
         "Nowozin, Sebastian and Cseke, Botond and Tomioka, Ryota",
         "f-GAN: Training Generative Neural Samplers using Variational Divergence Minimization",
     ),
+    "arXiv:1707.04385": (
+        "Nock, Richard and Cranko, Zac and Menon, Aditya Krishna and Qu, Lizhen and Williamson, Robert C.",
+        "f-GANs in an Information Geometric Nutshell",
+    ),
+    "arXiv:1702.01691": (
+        "Dai, Zihang and Almahairi, Amjad and Bachman, Philip and Hovy, Eduard and Courville, Aaron",
+        "Calibrating Energy-based Generative Adversarial Networks",
+    ),
     "arXiv:1705.09675": ("Mroueh, Youssef and Sercu, Tom", "Fisher GAN"),
     "arXiv:1709.03831": (
         "Nguyen, Tu Dinh and Le, Trung and Vu, Hung and Phung, Dinh",
@@ -187,6 +195,12 @@ def parts_of(part: Part) -> Iterator[Part]:
                 yield from parts_of(inner)
 
 
+def _deformed(part: Part) -> bool:
+    """Whether a part uses an activation with a signature, or a link of its own."""
+    words = [str(getattr(part, k, "")).partition(":")[0] for k in ("act", "critic_act")]
+    return getattr(part, "link", "table") != "table" or not {"log2-softplus", "mu-relu", "lsu"}.isdisjoint(words)
+
+
 def papers(system: Part) -> list[Paper]:
     """The papers of a system and of every part in it, each once, the system's first.
 
@@ -204,6 +218,8 @@ def papers(system: Part) -> list[Paper]:
                 if m["id"] == "arXiv:1912.04958" and getattr(part, "every", 1) == 1:
                     continue
                 if m["id"] == "arXiv:1712.04086" and getattr(part, "pack", 1) == 1:
+                    continue
+                if m["id"] == "arXiv:1707.04385" and not _deformed(part):
                     continue
                 found.setdefault(m["id"], Paper(m["who"], int(m["year"]), m["id"], cls.name))
     return list(found.values())

@@ -72,6 +72,7 @@ CASES: dict[str, Case] = {
     ),
     "began": Case(lambda: tacit.BEGAN(prior=tacit.Gaussian(4), networks=CONV, code_dim=3), pictures, steps=6),
     "magan": Case(lambda: tacit.MAGAN(prior=tacit.Gaussian(4), networks=MLP, code_dim=3, pretraining=0.34), steps=12),
+    "energygan": Case(lambda: tacit.EnergyGAN(prior=tacit.Gaussian(4), networks=MLP, level=0.01, penalty=tacit.GradientNorm(0.1))),
     "gmmn": Case(lambda: tacit.GMMN(space="code", networks=MLP, code_networks=MLP, code_dim=3, dropout=0.2)),
     "dcgan": Case(
         lambda: tacit.systems.DCGAN(prior=tacit.Gaussian(4), networks=tacit.networks.DCGAN(width=4, critic_norm="batch")),
@@ -127,6 +128,9 @@ RANKS: dict[str, Case] = {
         lambda: tacit.GAN(
             prior=tacit.Gaussian(4), networks=MLP, objective=tacit.objectives.FDivergence("jensen-shannon"), simultaneous=True
         )
+    ),
+    "energygan-by-neighbours": Case(
+        lambda: tacit.EnergyGAN(prior=tacit.Gaussian(4), networks=MLP, entropy="neighbours", neighbours=3)
     ),
     "batch-norm-resnet": Case(
         lambda: tacit.GAN(prior=tacit.Gaussian(4), networks=tacit.networks.ResNet(width=4)), pictures, steps=3

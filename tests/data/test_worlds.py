@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from tacit.data import labelled, load, worlds
 
@@ -33,6 +34,30 @@ def test_radius_of_the_rings():
     assert np.allclose(np.linalg.norm(worlds.modes("ring8")[0], axis=1), 2)
     assert np.allclose(np.linalg.norm(worlds.modes("ring8:1")[0], axis=1), 1)
     assert set(worlds.modes("grid25")[0].ravel()) == {-4, -2, 0, 2, 4}
+
+
+@pytest.mark.parametrize("name", ["ring8:1", "grid25", "biased", "mixture4"])
+def test_mixtures_are_drawn_from_the_density_that_they_state(name):
+    weights, means, deviations = worlds.mixture(name)
+    assert weights.sum() == pytest.approx(1) and means.shape == deviations.shape == (len(weights), 2)
+    source = load(name)
+    x = source.read(0, source.n).astype(float)
+    np.testing.assert_allclose(np.bincount(source.labels) / source.n, weights, atol=0.005)
+    for k in range(len(weights)):
+        off = (x[source.labels == k] - means[k]) / deviations[k]
+        np.testing.assert_allclose(off.mean(0), 0, atol=0.06)
+        np.testing.assert_allclose(off.std(0), 1, atol=0.04)
+    truth = sum(w * norm.pdf(x[:300], m, s).prod(1) for w, m, s in zip(weights, means, deviations, strict=True))
+    np.testing.assert_allclose(worlds.log_density(name, x[:300]), np.log(truth), rtol=1e-9)
+
+
+def test_a_density_sums_to_one_and_stays_finite_far_away():
+    side = np.linspace(-25, 25, 601)
+    grid = np.stack(np.meshgrid(side, side), -1).reshape(-1, 2)
+    for name in ("biased", "mixture4"):
+        assert np.exp(worlds.log_density(name, grid)).sum() * (side[1] - side[0]) ** 2 == pytest.approx(1, abs=1e-6)
+        assert np.isfinite(worlds.log_density(name, grid * 1e3)).all()
+    assert np.isfinite(worlds.log_density("ring8", np.array([[100.0, 0.0]]))).all()
 
 
 def test_embedded_worlds():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import get_args
 
 import numpy as np
 import pytest
 import torch
+from scipy.integrate import quad
+from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 from torch import Tensor
 
@@ -15,10 +18,14 @@ import tacit
 from densities import FAKE, REAL, best, p, q
 from tacit.core.part import hints
 from tacit.objectives import FDivergence
+from tacit.objectives.f_divergence import LINKS
 
 NAMES = get_args(hints(FDivergence)["divergence"])
 U = torch.logspace(-3, 3, 61, dtype=torch.float64)
 each = pytest.mark.parametrize("d", [FDivergence(n) for n in NAMES], ids=NAMES)
+LINKED = [FDivergence("kl", link="canonical"), *(FDivergence(n, link=k) for n in NAMES for k in LINKS)]
+linked = pytest.mark.parametrize("d", LINKED, ids=lambda d: f"{d.divergence}-{d.link}")
+every = pytest.mark.parametrize("d", [*map(FDivergence, NAMES), *LINKED], ids=lambda d: f"{d.divergence}-{d.link}")
 
 
 def test_all_six_are_here():
@@ -48,16 +55,16 @@ def test_derivatives_are_those_of_f_and_invert_each_other(d):
     assert float(d.f(torch.ones((), dtype=torch.float64))) == pytest.approx(-math.log(4) if d.divergence == "gan" else 0.0)
 
 
-@each
+@every
 def test_the_activation_grows_into_the_domain_and_what_is_paid_is_the_conjugate_of_it(d):
-    v = torch.linspace(-12, 12, 97, dtype=torch.float64)
+    v = torch.linspace(-5, 5, 97, dtype=torch.float64) if d.link == "probit" else torch.linspace(-12, 12, 97, dtype=torch.float64)
     g = d.activation(v)
     assert (g.diff() > 0).all() and (g < d.edge).all()
     zero = torch.zeros(1, dtype=torch.float64)
     paid = torch.stack([d.critic(zero, x[None]) + d.activation(zero)[0] for x in v])
     torch.testing.assert_close(paid, d.conjugate(g), rtol=1e-6, atol=1e-9)
     assert d.generator(v).item() == pytest.approx(-d.conjugate(g).mean().item(), rel=1e-6)
-    other = FDivergence(d.divergence, alternative=True)
+    other = dataclasses.replace(d, alternative=True)
     assert other.generator(v).item() == pytest.approx(-g.mean().item())
 
 
@@ -79,6 +86,67 @@ def test_at_the_edge_of_the_domain(d):
         assert torch.isfinite(loss) and torch.isfinite(g).all()
     if d.divergence in ("pearson", "jensen-shannon", "gan"):
         assert torch.isfinite(d.critic(far * 1e3, far * 1e3)) and torch.isfinite(d.generator(far * 1e3))
+
+
+@every
+def test_the_loss_is_proper_under_every_link(d):
+    """Σ over classes of what V costs, at class probability η, is least where V stands for η."""
+    for eta in (0.03, 0.3, 0.5, 0.8, 0.97):
+        found = minimize_scalar(
+            lambda v, eta=eta: float(-eta * d.activation(at(v)) + (1 - eta) * d.composed(at(v))),
+            bounds=(-1.99, 90) if d.divergence == "pearson" and d.link == "table" else (-8, 8), method="bounded",
+            options={"xatol": 1e-10},
+        )  # fmt: skip
+        assert float(d.probability(at(found.x))) == pytest.approx(eta, abs=1e-6)
+
+
+def at(v: float) -> Tensor:
+    return torch.tensor(v, dtype=torch.float64)
+
+
+@linked
+def test_a_linked_critic_finds_the_class_probability(d):
+    v = best(d, start=0.1)
+    torch.testing.assert_close(d.probability(v), p / (p + q), rtol=1e-4, atol=1e-5)
+    assert -d.critic(v[REAL], v[FAKE]).item() == pytest.approx((q * d.f(p / q)).sum().item(), rel=1e-7)
+
+
+def test_links_against_their_formulas():
+    v = torch.linspace(-6, 6, 25, dtype=torch.float64)
+    formulas = {
+        "logistic": v.sigmoid(), "matsushita": 0.5 * (1 + 0.5 * v / (1 + v.square() / 4).sqrt()), "probit": torch.special.ndtr(v),
+    }  # fmt: skip
+    for link, eta in formulas.items():
+        torch.testing.assert_close(FDivergence("gan", link=link).probability(v), eta)
+    far = torch.tensor([-1e4, 1e4], requires_grad=True)
+    for name in ("kl", "reverse-kl"):
+        d = FDivergence(name, link="matsushita")
+        (g,) = torch.autograd.grad(d.critic(far, far), far)
+        assert torch.isfinite(d.critic(far, far)) and torch.isfinite(g).all(), "where the table's overflow"
+
+
+@pytest.mark.parametrize("name", ["reverse-kl", "squared-hellinger", "jensen-shannon", "gan"])
+def test_the_signature_gives_the_divergence_back(name):
+    """−log_χ(u) = −∫_1^u dt/χ(t) is f up to c(u − 1), and −1/χ is f' up to c."""
+    d = FDivergence(name)
+    for u in (0.2, 0.9, 3.0, 20.0):
+        log, _ = quad(lambda t: float(1 / d.signature(at(t))), 1, u, epsabs=1e-12)
+        assert -log == pytest.approx(float(d.f(at(u)) - d.f(at(1.0))) - d.edge * (u - 1), abs=1e-9)
+    chi = d.signature(U)
+    assert (chi > 0).all() and (chi.diff() > 0).all()
+    if name == "reverse-kl":
+        torch.testing.assert_close(chi, U)
+
+
+def test_what_fits_no_link_is_refused_with_both_sides():
+    for name in ("reverse-kl", "pearson", "squared-hellinger", "jensen-shannon", "gan"):
+        with pytest.raises(tacit.InputError, match=f"{name}.*canonical.*reaches only"):
+            FDivergence(name, link="canonical")
+    with pytest.raises(tacit.InputError, match="did you mean 'matsushita'"):
+        FDivergence("kl", link="matsusita")
+    for name in ("kl", "pearson"):
+        with pytest.raises(tacit.InputError, match="no signature"):
+            FDivergence(name).signature(U)
 
 
 @each

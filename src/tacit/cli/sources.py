@@ -12,7 +12,10 @@ from tacit.data import Source, load, worlds
 from tacit.errors import InputError, suggest
 
 PANEL = "The data"
-DATA = Arg("data", "A file, a folder of pictures, hf:owner/name, or one of digits, ring8, grid25, moons, circles, stacked:MNIST")
+DATA = Arg(
+    "data",
+    "A file, a folder of pictures, hf:owner/name, or one of digits, ring8, grid25, biased, mixture4, moons, circles, stacked:MNIST",
+)
 
 OPTIONS = [
     Opt("key", "NAME", "Array of an .npz or HDF5 file, or column of pictures or vectors of a .parquet file", PANEL),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from tacit.data.layout import Layout
 from tacit.data.source import ArraySource, Source
 from tacit.errors import InputError, suggest
 
-NAMES = ("digits", "ring8", "grid25", "moons", "circles", "stacked")
+NAMES = ("digits", "ring8", "grid25", "biased", "mixture4", "moons", "circles", "stacked")
 
 
 def modes(name: str) -> tuple[np.ndarray, float]:
@@ -41,16 +41,61 @@ def modes(name: str) -> tuple[np.ndarray, float]:
     raise InputError(f"'{name}' has no Gaussian modes; expected one of {', '.join(known)}")
 
 
+class Mixture(NamedTuple):
+    """Weights (k,), means (k, 2) and standard deviations along both axes (k, 2) of Gaussians."""
+
+    weights: np.ndarray
+    means: np.ndarray
+    deviations: np.ndarray
+
+
+def mixture(name: str) -> Mixture:
+    """The mixture that ``ring8``, ``ring8:1``, ``grid25``, ``biased`` or ``mixture4`` is drawn from.
+
+    ``biased`` has a tenth of its rows around (3.5, 3.5) and the rest around (-3.5, -3.5), variance 5; ``mixture4`` has four
+    overlapping Gaussians of different widths in equal parts (Dai et al. 2017, arXiv:1702.01691, rounded).
+
+    >>> mixture("biased").weights.tolist()
+    [0.1, 0.9]
+
+    Raises:
+        InputError: the world is no mixture of Gaussians.
+    """
+    if name == "biased":
+        return Mixture(np.array([0.1, 0.9]), np.array([[3.5, 3.5], [-3.5, -3.5]]), np.full((2, 2), math.sqrt(5.0)))
+    if name == "mixture4":
+        means = 2.2 * np.array([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
+        return Mixture(np.full(4, 0.25), means, np.sqrt([[1.9, 0.8], [5.7, 6.3], [2.7, 0.5], [9.9, 5.8]]))
+    means, sd = modes(name)
+    return Mixture(np.full(len(means), 1 / len(means)), means, np.full(means.shape, sd))
+
+
+def log_density(name: str, x: np.ndarray) -> np.ndarray:
+    """log p(x) of a world that is a mixture of Gaussians, nats, (n,), for points (n, 2).
+
+    >>> round(float(log_density("ring8", np.array([[2.0, 0.0]]))[0]), 4)
+    3.9067
+
+    Raises:
+        InputError: the world is no mixture of Gaussians.
+    """
+    weights, means, deviations = mixture(name)
+    off = (np.asarray(x, np.float64)[:, None] - means) / deviations
+    parts = np.log(weights) - np.log(2 * np.pi * deviations.prod(1)) - 0.5 * np.square(off).sum(2)
+    return np.asarray(np.logaddexp.reduce(parts, 1))
+
+
 def gaussians(name: str, n: int = 100_000, seed: int = 0) -> Source:
-    """``n`` points of ``ring8``, ``ring8:1`` or ``grid25``, float32 (n, 2), the mode as label.
+    """``n`` points of ``ring8``, ``ring8:1``, ``grid25``, ``biased`` or ``mixture4``, float32 (n, 2), the mode as label.
 
     >>> gaussians("grid25", 1000).shape
     (2,)
     """
-    means, sd = modes(name)
+    weights, means, deviations = mixture(name)
     rng = np.random.default_rng(seed)
-    y = rng.integers(len(means), size=n)
-    return _points(name, means[y] + sd * rng.standard_normal((n, 2)), y)
+    even = np.ptp(weights) == 0
+    y = rng.integers(len(means), size=n) if even else rng.choice(len(means), size=n, p=weights)
+    return _points(name, means[y] + deviations[y] * rng.standard_normal((n, 2)), y)
 
 
 def moons(n: int = 10_000, seed: int = 0, noise: float = 0.05) -> Source:
@@ -128,7 +173,7 @@ def make(name: str, n: int | None = None, seed: int = 0, base: Source | None = N
     """
     word, option = _split(name)
     size = {} if n is None else {"n": int(n)}
-    if word in ("ring8", "grid25"):
+    if word in ("ring8", "grid25", "biased", "mixture4"):
         return gaussians(name, seed=seed, **size)
     plain: dict[str, Callable[..., Source]] = {"moons": moons, "circles": circles}
     if word in plain and option is None:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from tacit.core.parts import Networks, Prior
 from tacit.errors import InputError
-from tacit.networks.layers import Centre, Joined, Output, Scalar, activation, initialise, norm_layer
+from tacit.networks.activations import activation, check_activations
+from tacit.networks.layers import Centre, Joined, Output, Scalar, initialise, norm_layer
 
 
 def levels(side: int, floor: int = 4) -> int:
@@ -41,6 +42,8 @@ class DCGAN(Networks):
         norm: ``batch``, ``layer`` or ``none`` in generators and decoders.
         critic_norm: the same in critics and encoders (never ``batch`` under a gradient penalty).
         init_std: standard deviation of the initial weights; 0 keeps PyTorch's default.
+        act, critic_act: hidden activations of generators and of critics, as an ``MLP`` names them (relu, mu-relu:0.5, lsu …;
+            Nock et al. 2017, arXiv:1707.04385).
     """
 
     width: int = 64
@@ -48,6 +51,8 @@ class DCGAN(Networks):
     norm: str = "batch"
     critic_norm: str = "none"
     init_std: float = 0.02
+    act: str = "relu"
+    critic_act: str = "leaky-relu"
 
     def validate(self) -> None:
         if self.width < 1 or self.dense < 0:
@@ -55,6 +60,7 @@ class DCGAN(Networks):
         for n in (self.norm, self.critic_norm):
             if n not in ("batch", "layer", "none"):
                 raise InputError(f"DCGAN got norm={n!r}; expected batch, layer or none; choose one")
+        check_activations(self, "act", "critic_act")
 
     def check(self, spec: Any) -> None:
         if spec.kind != "image" or len(spec.shape) != 3:
@@ -81,14 +87,14 @@ class DCGAN(Networks):
         c, widths, (h, w) = self._plan(spec)
         layers: list[nn.Module] = []
         if self.dense:
-            layers += [nn.Linear(dim, self.dense), norm_layer(self.norm, self.dense), nn.ReLU()]
+            layers += [nn.Linear(dim, self.dense), norm_layer(self.norm, self.dense), activation(self.act)]
             dim = self.dense
         layers += [
-            nn.Linear(dim, widths[-1] * h * w), norm_layer(self.norm, widths[-1] * h * w), nn.ReLU(),
+            nn.Linear(dim, widths[-1] * h * w), norm_layer(self.norm, widths[-1] * h * w), activation(self.act),
             nn.Unflatten(1, (widths[-1], h, w)), ChannelsLast(),
         ]  # fmt: skip
         for a, b in zip(widths[::-1], [*widths[-2::-1], c], strict=True):
-            layers += [nn.ConvTranspose2d(a, b, 4, 2, 1), norm_layer(self.norm, b), nn.ReLU()]
+            layers += [nn.ConvTranspose2d(a, b, 4, 2, 1), norm_layer(self.norm, b), activation(self.act)]
         return self._finish(nn.Sequential(*_live(layers[:-2]), Output(spec.shape, spec.bounded)))
 
     def generator(self, prior: Prior, spec: Any) -> nn.Module:
@@ -98,11 +104,11 @@ class DCGAN(Networks):
         c, widths, (h, w) = self._plan(spec)
         layers: list[nn.Module] = [Centre(spec.bounded), ChannelsLast()]
         for i, (a, b) in enumerate(zip([c, *widths[:-1]], widths, strict=True)):
-            layers += [nn.Conv2d(a, b, 4, 2, 1), norm_layer(self.critic_norm if i else "none", b), activation("leaky-relu")]
+            layers += [nn.Conv2d(a, b, 4, 2, 1), norm_layer(self.critic_norm if i else "none", b), activation(self.critic_act)]
         d = widths[-1] * h * w
         layers.append(nn.Flatten())
         if self.dense:
-            layers += [nn.Linear(d, self.dense), norm_layer(self.critic_norm, self.dense), activation("leaky-relu")]
+            layers += [nn.Linear(d, self.dense), norm_layer(self.critic_norm, self.dense), activation(self.critic_act)]
             d = self.dense
         return self._finish(nn.Sequential(*_live(layers), nn.Linear(d, out)))
 

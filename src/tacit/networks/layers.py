@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -58,22 +56,6 @@ def norm_layer(kind: str, channels: int) -> nn.Module:
     if kind == "layer":
         return nn.GroupNorm(1, channels)
     return nn.Identity()
-
-
-def activation(name: str) -> nn.Module:
-    """An activation by its field's name: ``relu``, ``leaky-relu`` (slope .2), ``tanh``, ``silu``, ``elu``, ``softplus``."""
-    makers: dict[str, Callable[[], nn.Module]] = {
-        "relu": nn.ReLU,
-        "leaky-relu": lambda: nn.LeakyReLU(0.2),
-        "tanh": nn.Tanh,
-        "silu": nn.SiLU,
-        "elu": nn.ELU,
-        "softplus": nn.Softplus,
-    }
-    return makers[name]()
-
-
-ACTIVATIONS = ("relu", "leaky-relu", "tanh", "silu", "elu", "softplus")
 
 
 class Output(nn.Module):

@@ -11,7 +11,8 @@ from torch import nn
 
 from tacit.core.parts import Networks, Prior
 from tacit.errors import InputError
-from tacit.networks.layers import ACTIVATIONS, Centre, Joined, Output, Scalar, activation, initialise, norm_layer
+from tacit.networks.activations import activation, check_activations
+from tacit.networks.layers import Centre, Joined, Output, Scalar, initialise, norm_layer
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,9 @@ class MLP(Networks):
         widths: hidden layers, from the data inwards; generators and decoders run them backwards.
         norm: ``batch``, ``layer`` or ``none``, in generators and decoders.
         critic_norm: the same, in critics and encoders.
-        act, critic_act: hidden activations of generators and of critics.
+        act, critic_act: hidden activations of generators and of critics: relu, leaky-relu, parametric-relu, elu, softplus, tanh,
+            silu, or one with a signature: log2-softplus, mu-relu, lsu (Nock et al. 2017, arXiv:1707.04385). Numbers follow
+            after colons: leaky-relu:0.1, elu:1:2 (α, β), mu-relu:0.5 (μ).
         init_std: standard deviation of the initial weights; 0 keeps PyTorch's default.
     """
 
@@ -39,9 +42,7 @@ class MLP(Networks):
         for n in (self.norm, self.critic_norm):
             if n not in ("batch", "layer", "none"):
                 raise InputError(f"MLP got norm={n!r}; expected batch, layer or none; choose one")
-        for a in (self.act, self.critic_act):
-            if a not in ACTIVATIONS:
-                raise InputError(f"MLP got act={a!r}; expected one of {', '.join(ACTIVATIONS)}; choose one")
+        check_activations(self, "act", "critic_act")
 
     def _stack(self, sizes: list[int], norm: str, act: str) -> list[nn.Module]:
         layers: list[nn.Module] = []
