@@ -169,7 +169,7 @@ def test_cross_testing_the_dirac_game():
     found = diagnostics.cross_test(models, ZEROS, n=20)
     assert found.table().tolist() == [[float(psi * theta > 0) for theta, _ in places.values()] for _, psi in places.values()]
     assert [float(f) for f in found.real] == [0.0] * 3 and found.fakes[0][0].n == 20
-    assert str(found).splitlines()[1].split() == ["D", "a", "0.0000", "0.0000", "0.0000", "0.0000"]
+    assert str(found).splitlines()[1].split() == ["D", "a", "0.0000", "1.0000", "0.0000", "0.0000"]
 
 
 def test_cross_testing_over_values_takes_the_midpoint_and_over_energies_the_other_side():

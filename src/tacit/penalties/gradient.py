@@ -25,7 +25,8 @@ def slopes(net: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
     """net(x) and ‖∇_x net(x)‖₂ for each row, both ``(B,)``, in float32 or better; see :func:`gradient_norms`."""
     with torch.enable_grad():
         x = x if x.dtype == torch.float64 else x.float()
-        x = x if x.requires_grad else x.detach().requires_grad_(True)
+        # A view of a weight asks for gradients even where no graph was kept.
+        x = x.detach().requires_grad_(True) if x.grad_fn is None else x
         out = net(x)
         out = (out if out.dtype == torch.float64 else out.float()).flatten()
         (g,) = torch.autograd.grad(out.sum(), x, create_graph=True)
