@@ -67,17 +67,18 @@ class UnrolledStepper(Around):
         names = {id(w): (net, k) for net in other.players[0].owns for k, w in n.modules()[net].named_parameters()}
         places = [names[id(w)] for w in other.weights[0]]
         values: list[Tensor] = list(other.weights[0])
-        past = self.past
+        sizes, past = [v.numel() for v in values], self.past
         for k in range(rule.steps):
             ahead = n.swap(**_merged(copies, places, values))
             total: list[Tensor] = []
             for r in other.rounds:
                 grads, _ = other.evaluate(r, ahead, [values], create_graph=not rule.first_order)
-                total = grads if not total else [a + b for a, b in zip(total, grads, strict=True)]
-            mean = other.mean([g / len(other.rounds) for g in total])
-            values, past = rule.ahead.ahead(values, mean, past)  # type: ignore[attr-defined]
-            if rule.first_order:
-                values = [v.detach().requires_grad_(True) for v in values]
+                total.append(_flat(grads))
+            (mean,) = other.mean([torch.stack(total).mean(0) if len(total) > 1 else total[0]])
+            # As one vector: a step of many small weights is many small operations, each differentiated in its turn.
+            (flat,), past = rule.ahead.ahead([_flat(values)], [mean], past)  # type: ignore[attr-defined]
+            flat = flat.detach().requires_grad_(True) if rule.first_order else flat
+            values = [v.view_as(w) for v, w in zip(flat.split(sizes), other.weights[0], strict=True)]
             if k == 0:
                 self.past = {name: [t.detach().clone() for t in ts] for name, ts in past.items()}
         if owned:
@@ -96,6 +97,10 @@ class UnrolledStepper(Around):
                 name, _, i = key.removeprefix("ahead/").partition(".")
                 found.setdefault(name, {})[int(i)] = v
         self.past = {name: [ts[i] for i in sorted(ts)] for name, ts in found.items()}
+
+
+def _flat(tensors: Sequence[Tensor]) -> Tensor:
+    return torch.cat([t.reshape(-1) for t in tensors])
 
 
 def _merged(
