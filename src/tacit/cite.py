@@ -127,6 +127,15 @@ KNOWN = {
     ),
     "arXiv:1705.09558": ("Saatchi, Yunus and Wilson, Andrew Gordon", "Bayesian GAN"),
     "arXiv:1402.4102": ("Chen, Tianqi and Fox, Emily B. and Guestrin, Carlos", "Stochastic Gradient Hamiltonian Monte Carlo"),
+    "arXiv:1611.02163": (
+        "Metz, Luke and Poole, Ben and Pfau, David and Sohl-Dickstein, Jascha",
+        "Unrolled Generative Adversarial Networks",
+    ),
+    "arXiv:1706.04156": ("Nagarajan, Vaishnavh and Kolter, J. Zico", "Gradient descent GAN optimization is locally stable"),
+    "arXiv:1705.09367": (
+        "Roth, Kevin and Lucchi, Aurelien and Nowozin, Sebastian and Hofmann, Thomas",
+        "Stabilizing Training of Generative Adversarial Networks through Regularization",
+    ),
     "arXiv:0711.0189": ("von Luxburg, Ulrike", "A Tutorial on Spectral Clustering"),
     "doi:10.1126/science.1127647": (
         "Hinton, Geoffrey E. and Salakhutdinov, Ruslan R.",

@@ -65,6 +65,10 @@ CASES: dict[str, Case] = {
     "vae": Case(lambda: tacit.VAE(latent_dim=3, networks=MLP)),
     "gan": Case(lambda: tacit.GAN(prior=tacit.Gaussian(4), networks=MLP)),
     "wgangp": Case(lambda: tacit.WGANGP(prior=tacit.Gaussian(4), networks=MLP, critic_steps=2)),
+    "unrolledgan": Case(
+        lambda: tacit.UnrolledGAN(prior=tacit.Gaussian(4), networks=MLP, rule=tacit.rules.Unrolled(tacit.Adam(1e-3), 2)),
+        options={"accumulate": 2},
+    ),
     "fishergan": Case(lambda: tacit.FisherGAN(prior=tacit.Gaussian(4), networks=MLP)),
     "d2gan": Case(lambda: tacit.D2GAN(prior=tacit.Gaussian(4), networks=MLP, penalty=tacit.GradientNorm())),
     "ebgan": Case(
@@ -114,6 +118,25 @@ RANKS: dict[str, Case] = {
     "consensus": Case(
         lambda: ConsensusGAN(prior=tacit.Gaussian(4), networks=tacit.MLP(widths=(16,), act="tanh", critic_act="tanh")),
         options={"accumulate": 2},
+    ),
+    "local-stability": Case(
+        lambda: tacit.GAN(
+            prior=tacit.Gaussian(4), networks=tacit.MLP(widths=(16,), act="tanh", critic_act="tanh"),
+            rule=tacit.rules.LocalStability(tacit.SGD(1e-2), 0.5),
+        ),
+        options={"accumulate": 2},
+    ),
+    "convolved": Case(
+        lambda: tacit.GAN(
+            prior=tacit.Gaussian(4), networks=MLP, objective=tacit.Minimax(), penalty=tacit.penalties.JensenShannonNorm(2.0, 0.01)
+        ),
+    ),
+    "unrolled-batch-norm": Case(
+        lambda: tacit.GAN(
+            prior=tacit.Gaussian(4), networks=tacit.MLP(widths=(16,), norm="batch", critic_norm="batch", act="tanh", critic_act="tanh"),
+            rule=tacit.rules.Unrolled(tacit.Adam(1e-3), 2, tacit.SGD(0.1)),
+        ),
+        steps=4,
     ),
     "spectral-norm": Case(
         lambda: tacit.GAN(prior=tacit.Gaussian(4), networks=MLP, penalty=tacit.SpectralNormalisation())

@@ -114,6 +114,25 @@ def test_optimisers_equal_their_closed_forms():
     assert play(tacit.RMSProp(H), 1, ("x",))[1, 0] == pytest.approx(1 - H * 0.5 / (math.sqrt(0.01 * 0.25) + 1e-8), rel=1e-6)
 
 
+@pytest.mark.parametrize("beta", [0.5, 0.9])
+def test_adam_is_a_heavy_ball_with_friction(beta):
+    """With √v̂ ≪ eps: w_{t+1} − w_t = β(w_t − w_{t−1}) − h(1 − β)k·w_t, whose swing fades by √β a step at its known pace."""
+    h, k, steps = 0.5 if beta == 0.9 else 2.0, 1.0, 400
+    w = nn.Parameter(torch.ones(1, dtype=torch.float64))
+    stepper = tacit.Adam(h * 1e12, (beta, 0.999), eps=1e12).bind([[w]])
+    path = []
+    for _ in range(steps):
+        stepper.step(lambda: [k * w.detach()])
+        path.append(w.item())
+    # The start's bias correction fades like β^t; after it the path solves the linear recursion.
+    late = np.array(path[150:180])
+    want = late[1:-1] + beta * (late[1:-1] - late[:-2]) - h * (1 - beta) * k * late[1:-1]
+    np.testing.assert_allclose(late[2:], want, rtol=1e-6, atol=1e-300)
+    swing = late[1:] ** 2 - (1 + beta - h * (1 - beta) * k) * late[1:] * late[:-1] + beta * late[:-1] ** 2
+    np.testing.assert_allclose(swing[1:] / swing[:-1], beta, rtol=1e-4)
+    assert (np.diff(np.sign(path)) != 0).sum() > 20, "it swings"
+
+
 @pytest.mark.parametrize(("schedule", "half"), [("constant", 1.0), ("linear", 0.5), ("cosine", 0.5)])
 def test_schedules(schedule, half):
     w = nn.Parameter(torch.zeros(1))

@@ -62,6 +62,60 @@ def test_lazy_gradient_norm_has_the_same_mean(net):
     assert sum(values) / 8 == pytest.approx(tacit.GradientNorm(1.0)(net, REAL, FAKE).item(), rel=1e-12)
 
 
+@pytest.mark.parametrize(("on", "rows"), [("real", [REAL]), ("fake", [FAKE]), ("both", [REAL, FAKE])])
+@pytest.mark.parametrize("one_sided", [False, True])
+def test_gradient_penalty_on_the_rows_themselves(net, on, rows, one_sided):
+    excess = [norms(net, x) - 0.5 for x in rows]
+    steep = lambda x: 2 * net(x)  # noqa: E731
+    want = 3.0 * sum((2 * e).clamp(min=0 if one_sided else None, max=None if one_sided else 99).square().mean() for e in excess)
+    same(net, tacit.GradientPenalty(3.0, one_sided, on=on)(steep, REAL, FAKE), want)
+
+
+def test_weight_decay(net):
+    got = tacit.penalties.WeightDecay(0.3)(net, REAL, FAKE)
+    assert got.item() == pytest.approx(0.15 * sum(p.square().sum().item() for p in net.parameters()), rel=1e-12)
+    for p, g in zip(net.parameters(), torch.autograd.grad(got, list(net.parameters())), strict=True):
+        torch.testing.assert_close(g, 0.3 * p.detach())
+    with pytest.raises(tacit.InputError, match="a discriminator of several networks"):
+        tacit.penalties.WeightDecay()(lambda x: net(x), REAL, FAKE)
+
+
+def test_jensen_shannon_norm(net):
+    """Its two terms from D = σ(φ) itself: (1 − D)²‖∇φ‖² = ‖∇ log D‖² and D²‖∇φ‖² = ‖∇ log(1 − D)‖²."""
+    on_real, on_fake = norms(lambda x: net(x).sigmoid().log(), REAL), norms(lambda x: (1 - net(x).sigmoid()).log(), FAKE)
+    want = on_real.square().mean() + on_fake.square().mean()
+    same(net, tacit.penalties.JensenShannonNorm(3.0)(net, REAL, FAKE), 1.5 * want)
+    late = tacit.penalties.JensenShannonNorm(3.0, decay=0.01)(net, REAL, FAKE, progress=0.5)
+    assert late.item() == pytest.approx(0.15 * want.item(), rel=1e-8), "γ·decay^½"
+
+
+@pytest.mark.parametrize("divergence", ["kl", "reverse-kl", "pearson", "squared-hellinger", "jensen-shannon", "gan"])
+def test_conjugate_norm_from_the_conjugate_of_the_objective(net, divergence):
+    """(f*)''(ψ)·‖∇ψ‖² with ψ = g_f(V), (f*)'' by autograd."""
+    f = tacit.objectives.FDivergence(divergence)
+    psi = lambda x: f.activation(net(x))  # noqa: E731
+    t = psi(FAKE)
+    (slope,) = torch.autograd.grad(f.conjugate(t).sum(), t, create_graph=True)
+    (curvature,) = torch.autograd.grad(slope.sum(), t, create_graph=True, allow_unused=True) if slope.requires_grad else (None,)
+    assert curvature is not None
+    got = tacit.penalties.ConjugateNorm(divergence, 3.0)(net, REAL, FAKE)
+    same(net, got, 1.5 * (curvature * norms(psi, FAKE).square()).mean())
+
+
+def test_weights_of_rows_that_another_objective_has_are_refused():
+    J, C, F = tacit.penalties.JensenShannonNorm, tacit.penalties.ConjugateNorm, tacit.objectives.FDivergence
+    assert tacit.GAN(penalty=J()) and tacit.GAN(objective=F("kl"), penalty=C("kl"))
+    for objective, penalty, words in (
+        (tacit.Hinge(), J(), "JensenShannonNorm with the objective Hinge has no meaning"),
+        (F("pearson"), C("kl"), "ConjugateNorm of kl with the objective FDivergence of pearson has no meaning"),
+        (tacit.Minimax(), C("gan"), "ConjugateNorm of gan with the objective Minimax has no meaning"),
+    ):
+        with pytest.raises(tacit.InputError, match=words):
+            tacit.GAN(objective=objective, penalty=penalty)
+    with pytest.raises(tacit.InputError, match=r"decay=0\.0; expected weight >= 0 and decay in"):
+        J(decay=0.0)
+
+
 def test_penalties_reach_the_generator_where_the_field_is_differentiated_and_not_elsewhere(net):
     """Rows without a graph give none; rows with one are differentiated through, as consensus and unrolling ask."""
     lead = torch.ones((), dtype=torch.float64, requires_grad=True)

@@ -63,6 +63,8 @@ def check_declaration(system: System, nets: Nets, phases: tuple[Phase, ...]) -> 
                             f"'{owner[id(w)]}' and for '{name}'; expected one owner in a turn; take separate turns"
                         )
                     owner[id(w)] = name
+            for rule in turn.rules:
+                rule.check(turn, players)
     return players
 
 

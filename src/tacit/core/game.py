@@ -41,6 +41,8 @@ class Round:
     ``step`` (int, within the phase) and ``progress`` (0 … 1, of the phase).
     """
 
+    progress: float = 0.0
+
     def __init__(self, **values: Any):
         self.__dict__.update(values)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -13,6 +13,7 @@ from tacit.core.rng import Rng
 
 if TYPE_CHECKING:
     from tacit.core.field import Field
+    from tacit.core.game import Player, Turn
 
 
 class Objective(Part):
@@ -71,10 +72,13 @@ class Penalty(Part):
     """Whether its term differentiates twice through the network."""
 
     def __call__(
-        self, net: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, eps: Tensor | None = None, step: int = 0
+        self, net: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, eps: Tensor | None = None, step: int = 0, progress: float = 0.0
     ) -> Tensor:
-        """The penalty's term, a scalar; 0 where it has none."""
+        """The penalty's term, a scalar; 0 where it has none. ``progress`` is the phase's, 0 … 1, for weights that are annealed."""
         return real.new_zeros(())
+
+    def agrees(self, objective: Objective) -> None:
+        """Refuse an objective beside which it has no meaning, naming both sides (``InputError``)."""
 
     def project(self, net: nn.Module) -> None:
         """Move the weights back into the permitted set, after each update."""
@@ -173,6 +177,9 @@ class Rule(Part):
     """Whether it needs the field of all players of its turn, and cannot be given to one of them beside other rules."""
     needs: ClassVar[str] = "loss"
     """What a player must state to be moved by it: ``loss`` or ``solve``."""
+
+    def check(self, turn: Turn, players: Mapping[str, Player]) -> None:
+        """Refuse a turn that it cannot move, with the reason (``InputError``); ``players`` are all of the game's."""
 
     def bind(self, groups: Sequence[list[nn.Parameter]]) -> Stepper:
         """Bind to a turn's weights (one list for each player)."""

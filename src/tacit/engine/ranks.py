@@ -24,7 +24,7 @@ class Ranks:
         return self.rank == 0
 
     def mean(self, tensors: list[Tensor]) -> list[Tensor]:
-        """Average a list of tensors over ranks, in one exchange for each dtype."""
+        """Average a list of tensors over ranks, in one exchange for each dtype; differentiable where they have a graph."""
         if self.world == 1:
             return tensors
         out = list(tensors)
@@ -32,8 +32,13 @@ class Ranks:
         for dtype in dict.fromkeys(t.dtype for t in tensors):
             at = [i for i, t in enumerate(tensors) if t.dtype == dtype]
             flat = torch.cat([tensors[i].reshape(-1) for i in at])
-            dist.all_reduce(flat)
-            flat /= self.world
+            if flat.requires_grad and torch.is_grad_enabled():
+                from torch.distributed.nn.functional import all_reduce
+
+                flat = all_reduce(flat) / self.world  # type: ignore[no-untyped-call]
+            else:
+                dist.all_reduce(flat)
+                flat /= self.world
             start = 0
             for i in at:
                 n = tensors[i].numel()

@@ -21,7 +21,7 @@ class Point(nn.Module):
         self.theta = nn.Parameter(torch.full((dim,), float(theta)))
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.theta.expand(len(z), -1)
+        return self.theta.expand(len(z), -1).clone()
 
 
 class Affine(nn.Module):

@@ -18,13 +18,19 @@ def gradient_norms(net: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
     The norm is taken in float32 or better.
     """
+    return slopes(net, x)[1]
+
+
+def slopes(net: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    """net(x) and ‖∇_x net(x)‖₂ for each row, both ``(B,)``, in float32 or better; see :func:`gradient_norms`."""
     with torch.enable_grad():
         x = x if x.dtype == torch.float64 else x.float()
-        x = x if x.requires_grad else x.detach().requires_grad_(True)
+        # A view of a weight asks for gradients even where no graph was kept.
+        x = x.detach().requires_grad_(True) if x.grad_fn is None else x
         out = net(x)
-        total = out.sum() if out.dtype == torch.float64 else out.float().sum()
-        (g,) = torch.autograd.grad(total, x, create_graph=True)
-        return _norms(g)
+        out = (out if out.dtype == torch.float64 else out.float()).flatten()
+        (g,) = torch.autograd.grad(out.sum(), x, create_graph=True)
+        return out, _norms(g)
 
 
 @float32
@@ -39,25 +45,38 @@ class GradientPenalty(Penalty):
     Args:
         weight: λ.
         one_sided: only norms above 1 are charged: λ·E max(0, ‖∇D‖ − 1)².
+        on: ``between`` x and G(z), or on the rows themselves: ``real``, ``fake`` or, summed, ``both``.
     """
 
     weight: float = 10.0
     one_sided: bool = False
+    on: Literal["between", "real", "fake", "both"] = "between"
     lipschitz: ClassVar[bool] = True
     second_order: ClassVar[bool] = True
 
     def validate(self) -> None:
         if self.weight < 0:
             raise InputError(f"GradientPenalty got weight={self.weight}; expected 0 or more; the paper uses 10")
+        if self.on not in ("between", "real", "fake", "both"):
+            raise InputError(f"GradientPenalty got on={self.on!r}; expected between, real, fake or both; choose one")
 
     def __call__(
-        self, net: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, eps: Tensor | None = None, step: int = 0
+        self, net: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, eps: Tensor | None = None, step: int = 0, progress: float = 0.0
     ) -> Tensor:
+        total = real.new_zeros(())
+        for x in self.rows(real, fake, eps):
+            excess = gradient_norms(net, x) - 1
+            total = total + (excess.clamp(min=0) if self.one_sided else excess).square().mean()
+        return self.weight * total
+
+    def rows(self, real: Tensor, fake: Tensor, eps: Tensor | None) -> list[Tensor]:
+        """Where the slope is taken."""
+        if self.on != "between":
+            return [x for x, name in ((real, "real"), (fake, "fake")) if self.on in (name, "both")]
         if eps is None:
             raise TypeError("GradientPenalty interpolates and needs eps, uniform draws of shape (B,)")
         e = eps.view(-1, *[1] * (real.dim() - 1))
-        excess = gradient_norms(net, e * real + (1 - e) * fake) - 1
-        return self.weight * (excess.clamp(min=0) if self.one_sided else excess).square().mean()
+        return [e * real + (1 - e) * fake]
 
 
 @dataclass(frozen=True)
@@ -84,7 +103,7 @@ class GradientNorm(Penalty):
             )
 
     def __call__(
-        self, net: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, eps: Tensor | None = None, step: int = 0
+        self, net: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, eps: Tensor | None = None, step: int = 0, progress: float = 0.0
     ) -> Tensor:
         if step % self.every:
             return real.new_zeros(())

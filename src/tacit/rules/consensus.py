@@ -12,7 +12,7 @@ from torch import nn
 from tacit.core.field import Field
 from tacit.core.parts import Rule, Stepper
 from tacit.errors import InputError
-from tacit.rules.around import Around, Given
+from tacit.rules.around import Around, Given, plain
 from tacit.rules.optimisers import SGD
 
 
@@ -40,6 +40,7 @@ class Consensus(Rule):
     joint: ClassVar[bool] = True
 
     def validate(self) -> None:
+        plain(self, self.inner)
         if self.gamma < 0:
             raise InputError(f"Consensus got gamma={self.gamma}; expected 0 or more; try 0.1 for SGD, 10 for RMSProp at 1e-4")
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tacit.core.field import Field
 from tacit.core.parts import Rule, Stepper
 from tacit.errors import InputError
-from tacit.rules.around import Around, Given
+from tacit.rules.around import Around, Given, plain
 from tacit.rules.optimisers import SGD
 
 
@@ -44,6 +44,7 @@ class Extragradient(Rule):
     joint: ClassVar[bool] = True
 
     def validate(self) -> None:
+        plain(self, self.inner)
         if self.lookahead <= 0:
             raise InputError(f"Extragradient got lookahead={self.lookahead}; expected a positive step; use the learning rate")
 

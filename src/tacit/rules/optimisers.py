@@ -78,6 +78,10 @@ def _decay(schedule: str, progress: float) -> float:
     return 1.0
 
 
+Memory = dict[str, list[Tensor]]
+"""What a rule that looks ahead knows of the gradients so far: lists as long as the weights."""
+
+
 class _Optimiser(Rule):
     abstract: ClassVar[bool] = True
     fusable: ClassVar[bool] = True
@@ -102,6 +106,10 @@ class _Optimiser(Rule):
 class Adam(_Optimiser):
     """Adam (Kingma & Ba 2015, arXiv:1412.6980), or AdamW when ``weight_decay > 0`` (Loshchilov 2019, arXiv:1711.05101).
 
+    Where √v̂ changes slowly it is a heavy ball with friction, the reading on which the theory of two time scales rests: with
+    h = lr/(√v̂ + eps), w_{t+1} − w_t = β₁(w_t − w_{t−1}) − h(1 − β₁)g_t, which is ẅ + a·ẇ + g = 0 in steps of √(h(1 − β₁)) of
+    time, of friction a = √((1 − β₁)/h).
+
     Args:
         lr: learning rate at the start.
         betas: decay of the first and second moments.
@@ -123,6 +131,20 @@ class Adam(_Optimiser):
     def bind(self, groups: Sequence[list[nn.Parameter]]) -> Stepper:
         make = torch.optim.AdamW if self.weight_decay else torch.optim.Adam
         return OptimiserStepper(groups, make, self, betas=tuple(self.betas), weight_decay=self.weight_decay, eps=self.eps)
+
+    def ahead(self, weights: Sequence[Tensor], grads: Sequence[Tensor], past: Memory) -> tuple[list[Tensor], Memory]:
+        """The step as new tensors, differentiable in weights and gradients; ``past`` has the moments before it."""
+        b1, b2 = self.betas
+        t = past.get("t", [grads[0].new_zeros(())])[0] + 1
+        m0, v0 = (past.get(k) or [torch.zeros_like(g) for g in grads] for k in "mv")
+        m = [b1 * a + (1 - b1) * g for a, g in zip(m0, grads, strict=True)]
+        v = [b2 * a + (1 - b2) * g * g for a, g in zip(v0, grads, strict=True)]
+        # The root has no slope at 0, where gradients of inactive units lie.
+        sizes = [(a / (1 - b2**t) + 1e-24).sqrt() + self.eps for a in v]
+        moved = [
+            w * (1 - self.lr * self.weight_decay) - self.lr * (a / (1 - b1**t)) / s for w, a, s in zip(weights, m, sizes, strict=True)
+        ]
+        return moved, {"t": [t], "m": m, "v": v}
 
 
 @dataclass(frozen=True)
@@ -150,3 +172,9 @@ class SGD(_Optimiser):
 
     def bind(self, groups: Sequence[list[nn.Parameter]]) -> Stepper:
         return OptimiserStepper(groups, torch.optim.SGD, self, momentum=self.momentum)
+
+    def ahead(self, weights: Sequence[Tensor], grads: Sequence[Tensor], past: Memory) -> tuple[list[Tensor], Memory]:
+        """The step as new tensors, differentiable in weights and gradients; ``past`` has the momentum before it."""
+        m = past.get("m") or [torch.zeros_like(g) for g in grads]
+        m = [self.momentum * a + g for a, g in zip(m, grads, strict=True)]
+        return [w - self.lr * a for w, a in zip(weights, m, strict=True)], {"m": m} if self.momentum else {}

@@ -109,7 +109,7 @@ class Adversarial(Duel):
         on_real, on_fake = D(real), D(fake)
         return {
             "adversarial": self.objective.critic(on_real, on_fake, r.memory),
-            "penalty": self.penalty(alone or D, real, fake, r.eps, r.step),
+            "penalty": self.penalty(alone or D, real, fake, r.eps, r.step, r.progress),
             **self.objective.watch(on_real, on_fake, r.memory),
         }
 
@@ -138,6 +138,7 @@ def compatible(system: type[Adversarial], objective: Objective, penalty: Penalty
             f"the objective {o} with the penalty {p} has no meaning, since both set the scale of the critic; "
             "expected NoPenalty or GradientNorm; choose one of them"
         )
+    penalty.agrees(objective)
 
 
 def stateless(system: Adversarial) -> None:

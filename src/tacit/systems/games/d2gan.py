@@ -72,7 +72,7 @@ class D2GAN(Duel):
         return {
             "data": softplus(n.D1(fake)).mean() - self.alpha * log_softplus(n.D1(r.x)).mean(),
             "generated": softplus(n.D2(r.x)).mean() - self.beta * log_softplus(n.D2(fake)).mean(),
-            "penalty": self.penalty(n.D1, r.x, fake, r.eps, r.step) + self.penalty(n.D2, r.x, fake, r.eps, r.step),
+            "penalty": torch.stack([self.penalty(D, r.x, fake, r.eps, r.step, r.progress) for D in (n.D1, n.D2)]).sum(),
         }
 
     def generator(self, n: Nets, r: Round) -> Terms:
