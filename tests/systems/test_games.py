@@ -13,7 +13,7 @@ import tacit
 from tacit.core import Nets, Round
 from tacit.core.part import get
 from tacit.objectives._kernels import mmd2
-from tacit.systems.games.d2gan import log_softplus
+from tacit.objectives._positive import log_softplus
 from tacit.systems.games.energy import pulling_away
 
 

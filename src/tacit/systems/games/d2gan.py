@@ -14,6 +14,7 @@ from tacit.core.nets import Nets
 from tacit.core.parts import Prior
 from tacit.core.rng import Rng
 from tacit.errors import InputError
+from tacit.objectives._positive import log_softplus
 from tacit.priors.gaussian import Gaussian
 from tacit.systems.games.adversarial import Duel
 
@@ -84,9 +85,3 @@ class D2GAN(Duel):
 
     def decode(self, n: Nets, z: Tensor, rng: Rng) -> Tensor:
         return n.G(z)
-
-
-def log_softplus(v: Tensor) -> Tensor:
-    """log softplus(v), which is v far below 0, where softplus itself rounds to 0."""
-    v = v if v.dtype == torch.float64 else v.float()
-    return softplus(v.clamp_min(-15.0)).log().where(v > -15.0, v)
