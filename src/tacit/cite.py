@@ -94,6 +94,10 @@ KNOWN = {
         "Wang, Ruohan and Cully, Antoine and Chang, Hyung Jin and Demiris, Yiannis",
         "MAGAN: Margin Adaptation for Generative Adversarial Networks",
     ),
+    "arXiv:1606.03498": (
+        "Salimans, Tim and Goodfellow, Ian and Zaremba, Wojciech and Cheung, Vicki and Radford, Alec and Chen, Xi",
+        "Improved Techniques for Training GANs",
+    ),
     "arXiv:1502.02761": ("Li, Yujia and Swersky, Kevin and Zemel, Richard", "Generative Moment Matching Networks"),
     "arXiv:1712.04086": (
         "Lin, Zinan and Khetan, Ashish and Fanti, Giulia and Oh, Sewoong",
@@ -225,6 +229,8 @@ def papers(system: Part) -> list[Paper]:
                 if m["id"] == "arXiv:1711.05101" and not getattr(part, "weight_decay", 0):
                     continue
                 if m["id"] == "arXiv:1912.04958" and getattr(part, "every", 1) == 1:
+                    continue
+                if m["id"] == "arXiv:1606.03498" and not getattr(part, "smoothing", 1):
                     continue
                 if m["id"] == "arXiv:1712.04086" and getattr(part, "pack", 1) == 1:
                     continue

@@ -59,6 +59,10 @@ class ConsensusGAN(tacit.GAN):
 
 MLP = tacit.MLP(widths=(16,))
 CONV = tacit.networks.DCGAN(width=4)
+CALM = tacit.rules.HistoricalAveraging(tacit.Adam(1e-3), weight=0.5)
+# Biases before a normalisation have no gradient but rounding; Adam would scale what historical averaging makes of that.
+CALM_SGD = tacit.rules.HistoricalAveraging(tacit.SGD(1e-2), weight=0.5)
+VIRTUAL = tacit.networks.VirtualBatch(tacit.MLP(widths=(16,), norm="batch", critic_norm="batch"), reference=6)
 
 CASES: dict[str, Case] = {
     "autoencoder": Case(lambda: tacit.Autoencoder(latent_dim=3, networks=MLP, noise=0.1)),
@@ -88,6 +92,12 @@ CASES: dict[str, Case] = {
     "moderegularisedgan": Case(lambda: tacit.systems.ModeRegularisedGAN(prior=tacit.Gaussian(4), networks=MLP)),
     "mdgan": Case(lambda: tacit.MDGAN(prior=tacit.Gaussian(4), networks=CONV), pictures, steps=4),
     "mixgan": Case(lambda: tacit.MixGAN(prior=tacit.Gaussian(4), networks=MLP, n_pairs=2)),
+    "improvedgan": Case(
+        lambda: tacit.ImprovedGAN(
+            prior=tacit.Gaussian(4), features=8, kernels=3, kernel_dim=2, feature_matching=True, rule=CALM, critic_rule=CALM,
+            networks=VIRTUAL,
+        )
+    ),
     "adagan": Case(
         lambda: tacit.AdaGAN(
             base=tacit.FisherGAN(prior=tacit.Gaussian(4), networks=MLP), n_components=2, schedule="best", networks=MLP
@@ -140,6 +150,13 @@ RANKS: dict[str, Case] = {
     ),
     "spectral-norm": Case(
         lambda: tacit.GAN(prior=tacit.Gaussian(4), networks=MLP, penalty=tacit.SpectralNormalisation())
+    ),
+    "virtual-batch-norm-with-penalty": Case(
+        lambda: tacit.WGANGP(
+            prior=tacit.OneHotGaussian(3, 2), critic_steps=2, rule=CALM_SGD, critic_rule=CALM_SGD,
+            networks=tacit.networks.VirtualBatch(tacit.networks.DCGAN(width=4, critic_norm="batch"), reference=3),
+        ),
+        pictures, steps=4,
     ),
     "ebgan-without-pulling-away": Case(
         lambda: tacit.EBGAN(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import _SpectralNorm
 
 from tacit.core import Field, Nets, Rng
+from tacit.core.game import World
 from tacit.data import Spec, load, streams
 from tacit.engine.run import doubled
 
@@ -41,7 +42,10 @@ def joint(case: Case, at: int) -> Field:
     n.memory.update({k: v.double() if v.is_floating_point() else v for k, v in n.memory.items()})
     phase, rng = system.phases()[at], Rng(1)
     rng.dtype = torch.float64
-    batch = doubled(streams(sources, spec, BATCH).next())
+    feed = streams(sources, spec, BATCH)
+    if phase.enter and not at:
+        n.memory.update(phase.enter(n, World(feed.main, spec, rng, 0, lambda t: t, torch.device("cpu"))) or {})
+    batch = doubled(feed.next())
     turn = phase.turns[0]
     r = (turn.draw or system.draw)(n, batch, rng, n.memory)
     r.__dict__.update(memory=n.memory, step=0, progress=0.0, size=BATCH)

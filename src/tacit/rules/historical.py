@@ -25,8 +25,10 @@ class Pulled:
         away = torch._foreach_sub(self._weights, self._centre)
         return list(torch._foreach_add(self._field(), away, alpha=2 * self._weight))
 
-    def vjp(self, vector: Sequence[Tensor]) -> list[Tensor]:
-        return list(torch._foreach_add(self._field.vjp(vector), list(vector), alpha=2 * self._weight))
+    def vjp(self, vector: Sequence[Tensor], wrt: Sequence[Tensor] | None = None) -> list[Tensor]:
+        own = {id(w): u for w, u in zip(self._weights, vector, strict=True)}
+        to = self._weights if wrt is None else wrt
+        return [g + 2 * self._weight * own[id(w)] if id(w) in own else g for g, w in zip(self._field.vjp(vector, wrt), to, strict=True)]
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._field, name)

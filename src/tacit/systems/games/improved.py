@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from tacit.core.game import Player, Round, Terms
@@ -25,8 +23,9 @@ class ImprovedGAN(GAN):
 
     Feature matching: G minimises ‖E f(x) − E f(G(z))‖² in place of the objective's side. Minibatch discrimination: D also sees
     o_b(x_i) = Σ_j exp(−‖M_ib − M_jb‖₁), M_i = T f(x_i), real and generated rows each among their own; a penalty on D's input
-    gradient then holds a row's companions fixed. One-sided label smoothing is the objective's ``smoothing``, historical averaging
-    the rule ``HistoricalAveraging``, virtual batch normalisation the networks ``VirtualBatch``. x ``(B, *shape)``, z ~ prior.
+    gradient is then one on the batch's sum of D, as between batches p^B and q^B. One-sided label smoothing is the objective's
+    ``smoothing``, historical averaging the rule ``HistoricalAveraging``, virtual batch normalisation the networks
+    ``VirtualBatch``. x ``(B, *shape)``, z ~ prior.
 
     Source: Salimans et al. 2016, arXiv:1606.03498.
 
@@ -71,20 +70,19 @@ class ImprovedGAN(GAN):
     def players(self) -> tuple[Player, ...]:
         return self.judge(self.critic, "F", "D"), Player("generator", owns=("G",), loss=self.generator)
 
-    def discriminator(self, n: Nets, alone: bool = False) -> Callable[[Tensor], Tensor]:
-        """D of packed rows, ``(B,)``; ``alone``: as a function of each row, its companions held fixed."""
-        return lambda x: n.D(n.F(x), n.F(x.detach()) if alone and self.kernels else None)
+    def verdict(self, n: Nets, x: Tensor) -> Tensor:
+        """D's output on rows, ``(B,)``, among themselves."""
+        return n.D(n.F(self.packed(x))).repeat_interleave(self.pack)
 
     def critic(self, n: Nets, r: Round) -> Terms:
-        with torch.no_grad():
+        with n.given():
             fake = n.G(r.z)
-        r = r.but(eps=r.eps[:: self.pack])
-        return self.contest(self.discriminator(n), self.packed(r.x), self.packed(fake), r, self.discriminator(n, alone=True))
+        return self.contest(lambda x: n.D(n.F(x)), self.packed(r.x), self.packed(fake), r.but(eps=r.eps[:: self.pack]))
 
     def generator(self, n: Nets, r: Round) -> Terms:
         fake = n.F(self.packed(n.G(r.z)))
         if not self.feature_matching:
             return {"adversarial": self.objective.generator(n.D(fake), memory=r.memory)}
-        with torch.no_grad():
+        with n.given():
             target = n.F(self.packed(r.x)).mean(0)
         return {"features": (fake.mean(0) - target).square().sum()}
