@@ -1,5 +1,11 @@
 """How weights move: one small file each."""
 
+from typing import TYPE_CHECKING, Any
+
 from tacit.core.discover import room
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...
 
 globals().update(room(__name__, __path__))

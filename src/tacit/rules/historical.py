@@ -22,7 +22,7 @@ class Pulled:
         self._field, self._weights, self._centre, self._weight = field, weights, centre, weight
 
     def __call__(self) -> list[Tensor]:
-        away = torch._foreach_sub(self._weights, self._centre)
+        away = torch._foreach_sub(list[Tensor](self._weights), self._centre)
         return list(torch._foreach_add(self._field(), away, alpha=2 * self._weight))
 
     def vjp(self, vector: Sequence[Tensor], wrt: Sequence[Tensor] | None = None) -> list[Tensor]:
