@@ -18,7 +18,8 @@ def run(context: Context) -> Result:
     from tacit.core.rng import Rng
 
     law = Gaussians((4.0,), (0.5,), (1.0,))
-    worst, at, weak, strong = {}, {k: [] for k in STEPS}, {k: [] for k in STEPS}, {k: [] for k in STEPS}
+    worst: dict[int, float] = {}
+    at, weak, strong = ({k: list[float]() for k in STEPS} for _ in range(3))
     for seed in context.seeds:
         deviations = []
         for steps in STEPS:
