@@ -135,6 +135,10 @@ KNOWN = {
         "Metz, Luke and Poole, Ben and Pfau, David and Sohl-Dickstein, Jascha",
         "Unrolled Generative Adversarial Networks",
     ),
+    "arXiv:1701.04862": (
+        "Arjovsky, Martin and Bottou, Léon",
+        "Towards Principled Methods for Training Generative Adversarial Networks",
+    ),
     "arXiv:1706.04156": ("Nagarajan, Vaishnavh and Kolter, J. Zico", "Gradient descent GAN optimization is locally stable"),
     "arXiv:1705.09367": (
         "Roth, Kevin and Lucchi, Aurelien and Nowozin, Sebastian and Hofmann, Thomas",

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from tacit import data
 from tacit.core.field import Field
-from tacit.core.game import Phase, Player, Round, System, Terms, Turn
+from tacit.core.game import Phase, Player, Round, System, Terms, Turn, played
 from tacit.core.nets import Nets
 from tacit.core.parts import Objective
 from tacit.core.rng import Rng
@@ -198,7 +198,7 @@ class Alone(System):
         return self.game.players()
 
     def losses(self, names: tuple[str, ...], n: Nets, r: Round) -> dict[str, Terms]:
-        return self.game.losses(names, n, r)
+        return played(self.game)(names, n, r)
 
     def after(self, memory: dict[str, Tensor], log: dict[str, Tensor]) -> dict[str, Tensor]:
         return self.game.after(memory, log)
@@ -308,7 +308,7 @@ def _loss(system: System, player: Player, n: Nets, r: Round) -> float:
     kept = [b.clone() for b in n.buffers()]
     # Penalties differentiate inside the loss.
     with torch.enable_grad():
-        value = sum(float(v.detach()) for v in player.summed(system.losses((player.name,), n, r)[player.name]))
+        value = sum(float(v.detach()) for v in player.summed(played(system)((player.name,), n, r)[player.name]))
     with torch.no_grad():
         for b, v in zip(n.buffers(), kept, strict=True):
             b.copy_(v)

@@ -136,6 +136,10 @@ RANKS: dict[str, Case] = {
         ),
         options={"accumulate": 2},
     ),
+    "instance-noise": Case(
+        lambda: tacit.GAN(prior=tacit.Gaussian(4), networks=MLP, penalty=tacit.GradientNorm(1.0), instance_noise=0.5),
+        options={"accumulate": 2},
+    ),
     "convolved": Case(
         lambda: tacit.GAN(
             prior=tacit.Gaussian(4), networks=MLP, objective=tacit.Minimax(), penalty=tacit.penalties.JensenShannonNorm(2.0, 0.01)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from tacit.core.game import Player, Round, System, Terms
+from tacit.core.game import Player, Round, System, Terms, played
 from tacit.core.nets import Nets
 from tacit.core.rng import Rng
 
@@ -51,7 +51,7 @@ class Field:
         self.mean, self.autocast = mean, autocast
         self.names = tuple(p.name for p in players)
         self.weights = weights if weights is not None else [nets.parameters(p.owns) for p in players]
-        self._losses = losses or system.losses
+        self._losses = losses or played(system)
         owned = tuple({name for p in players for name in p.owns})
         self._foreign = nets.buffers(exclude=owned)
         self.watchers = tuple(p for p in self.players if p.watch)

@@ -265,6 +265,10 @@ class System(Part):
         by_name = {p.name: p for p in self.players()}
         return {name: by_name[name].loss(n, r) for name in names}  # type: ignore[misc]
 
+    def view(self, n: Nets, r: Round) -> Nets:
+        """The networks as every loss sees them: the place for what changes all of them alike (instance noise)."""
+        return n
+
     def after(self, memory: dict[str, Tensor], log: dict[str, Tensor]) -> dict[str, Tensor]:
         """Memory updates after a turn; ``log`` maps ``player/term`` to detached tensors, averaged over ranks."""
         return {}
@@ -274,3 +278,20 @@ class System(Part):
         from tacit.engine import fit
 
         return fit(self, X, **options)
+
+
+def played(system: System) -> Callable[[tuple[str, ...], Nets, Round], dict[str, Terms]]:
+    """The losses of a system as they are played: on the networks as it views them.
+
+    Where it keeps to the plain rule, its players are asked for once, not at every step.
+    """
+    losses = system.losses
+    if type(system).losses is System.losses:
+        by_name: dict[str, Any] = {p.name: p.loss for p in system.players()}
+
+        def losses(names: tuple[str, ...], n: Nets, r: Round) -> dict[str, Terms]:
+            return {name: by_name[name](n, r) for name in names}
+
+    if type(system).view is System.view:
+        return losses
+    return lambda names, n, r: losses(names, system.view(n, r), r)

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from tacit.core.game import Phase, Player, Round, System, Terms, Turn, World
+from tacit.core.game import Phase, Player, Round, System, Terms, Turn, World, played
 from tacit.core.nets import Nets
 from tacit.core.rng import Rng
 
@@ -47,7 +47,7 @@ class Nested:
 
     def _player(self, p: Player) -> Player:
         def loss(n: Nets, r: Round) -> Terms:
-            return self.system.losses((p.name,), self.inside(n), self._round(r))[p.name]
+            return played(self.system)((p.name,), self.inside(n), self._round(r))[p.name]
 
         def solve(n: Nets, r: Round, mean: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
             assert p.solve is not None
@@ -63,7 +63,7 @@ class Nested:
     def losses(self, names: tuple[str, ...], n: Nets, r: Round) -> dict[str, Terms]:
         """Terms of several players of the inner system at once, where they share a forward pass."""
         inner = tuple(name.removesuffix(f"_{self.tag}") for name in names)
-        return {self.name(k): v for k, v in self.system.losses(inner, self.inside(n), self._round(r)).items()}
+        return {self.name(k): v for k, v in played(self.system)(inner, self.inside(n), self._round(r)).items()}
 
     def _round(self, r: Round) -> Round:
         return r.but(memory=self._own(r.memory))
@@ -101,8 +101,9 @@ class Nested:
             return inner(self.inside(n), batch, rng, self._own(memory))
 
         names = tuple(self.name(k) for k in t.names)
+        rules = tuple(rule.renamed(self.name) for rule in t.rules)
         return replace(
-            t, players=names[0] if isinstance(t.players, str) else names, draw=draw,
+            t, players=names[0] if isinstance(t.players, str) else names, rule=rules if isinstance(t.rule, tuple) else rules[0], draw=draw,
             when=(lambda log: when(self._log(log))) if when else None,
         )  # fmt: skip
 

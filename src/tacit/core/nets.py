@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -63,6 +63,10 @@ class Nets:
         """
         return contextlib.nullcontext() if self.linked else torch.no_grad()
 
+    def through(self, **changes: Callable[[Tensor], Tensor]) -> Nets:
+        """The same networks, some of which see their first input changed."""
+        return Nets({**self._modules, **{k: _Through(self._modules[k], v) for k, v in changes.items()}}, self.memory, self.linked)
+
     def under(self, tag: str) -> Nets:
         """The networks and the memory whose names end in ``_tag``, without it: a system inside another one."""
         end = f"_{tag}"
@@ -104,6 +108,15 @@ class Nets:
             m.to(*args)
         self.memory.update({k: v.to(*args) for k, v in self.memory.items()})
         return self
+
+
+class _Through(nn.Module):
+    def __init__(self, net: nn.Module, change: Callable[[Tensor], Tensor]):
+        super().__init__()
+        self.net, self.change = net, change
+
+    def forward(self, x: Tensor, *more: Any) -> Any:
+        return self.net(self.change(x), *more)
 
 
 def _with(module: nn.Module, values: Mapping[str, Tensor]) -> nn.Module:

@@ -181,6 +181,10 @@ class Rule(Part):
     def check(self, turn: Turn, players: Mapping[str, Player]) -> None:
         """Refuse a turn that it cannot move, with the reason (``InputError``); ``players`` are all of the game's."""
 
+    def renamed(self, name: Callable[[str], str]) -> Rule:
+        """The same rule for a game whose players have other names."""
+        return self
+
     def bind(self, groups: Sequence[list[nn.Parameter]]) -> Stepper:
         """Bind to a turn's weights (one list for each player)."""
         raise NotImplementedError

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from tacit.core.checks import check_declaration, check_losses
-from tacit.core.game import Phase, Plateau, Round, System, Turn, World
+from tacit.core.game import Phase, Plateau, Round, System, Turn, World, played
 from tacit.core.nets import Nets
 from tacit.core.rng import Rng
 from tacit.data import Batches
@@ -76,7 +76,7 @@ class Run:
         self.players = check_declaration(system, self.nets, self.phases)
         self.default_batch = min(options.batch_size or system.defaults.batch_size, n_rows)
         self.autocast: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
-        self.losses = _losses(system)
+        self.losses = played(system)
         decay = system.defaults.ema if options.ema is None else options.ema
         names = tuple(options.ema_networks or system.defaults.ema_networks or self.nets.names())
         for name in names:
@@ -512,7 +512,7 @@ class Run:
             names = tuple(n for n in turn.names if self.players[n].loss)
             if names:
                 with self.autocast(), torch.enable_grad():
-                    self.system.losses(names, nets, r)
+                    self.losses(names, nets, r)
         self.nets = mine
 
 
@@ -522,14 +522,6 @@ def _plan(phases: tuple[Phase, ...], total: int) -> list[int]:
     shares = sum(p.share for p in phases if p.turns and p.steps is None)
     rest = max(total - fixed, 0)
     return [0 if not p.turns else p.steps if p.steps is not None else max(round(rest * p.share / shares), 1) for p in phases]
-
-
-def _losses(system: System) -> Callable[..., Any]:
-    """The system's losses; where it keeps to the plain rule, its players are asked for once, not at every step."""
-    if type(system).losses is not System.losses:
-        return system.losses
-    by_name: dict[str, Any] = {p.name: p.loss for p in system.players()}
-    return lambda names, n, r: {name: by_name[name](n, r) for name in names}
 
 
 def doubled(batch: Any) -> Any:

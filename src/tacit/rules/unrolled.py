@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import torch
@@ -149,6 +149,9 @@ class Unrolled(Rule):
 
     def check(self, turn: Turn, players: Mapping[str, Player]) -> None:
         opposed(self, self.player, self.opponent, turn, players)
+
+    def renamed(self, name: Callable[[str], str]) -> Rule:
+        return replace(self, player=name(self.player), opponent=name(self.opponent))
 
     def bind(self, groups: Sequence[list[nn.Parameter]]) -> Stepper:
         return UnrolledStepper(groups, self)

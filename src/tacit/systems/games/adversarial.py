@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from tacit.core.game import Phase, Player, Round, System, Terms, Turn, World
 from tacit.core.nets import Nets
 from tacit.core.parts import Networks, Objective, Penalty, Rule
+from tacit.core.rng import Rng
 from tacit.errors import InputError
 from tacit.networks.mlp import MLP
 from tacit.networks.virtual import refer
@@ -29,18 +31,35 @@ class Duel(System):
         rule, critic_rule: how G and D move.
         critic_steps: updates of D for each update of G.
         simultaneous: G and D move at once, by gradients at the same weights and on the same rows.
+        instance_noise: σ of the noise, in units of the scaled data: D sees x + σε, ε ~ N(0, I), of real and generated rows alike
+            (Arjovsky & Bottou 2017, arXiv:1701.04862, section 3).
+        noise_fade: share of the fit over which σ falls evenly to 0; 0 keeps it.
     """
 
     abstract: ClassVar[bool] = True
+    sees: ClassVar[tuple[str, ...]] = ("D",)
+    """Networks that are shown rows to judge, first of all their inputs; none where noise on that input would not be noise on rows."""
     networks: Networks = field(default_factory=lambda: MLP(widths=(128, 128)))
     penalty: Penalty = field(default_factory=NoPenalty)
     rule: Rule = field(default_factory=lambda: Adam(2e-4, (0.5, 0.999)))
     critic_rule: Rule = field(default_factory=lambda: Adam(2e-4, (0.5, 0.999)))
     critic_steps: int = 1
     simultaneous: bool = False
+    instance_noise: float = 0.0
+    noise_fade: float = 1.0
 
     def validate(self) -> None:
         who = type(self).__name__
+        if self.instance_noise < 0 or not 0 <= self.noise_fade <= 1:
+            raise InputError(
+                f"{who} got instance_noise={self.instance_noise}, noise_fade={self.noise_fade}; expected 0 or more and a share in "
+                "[0, 1]; try 0.1 and 1"
+            )
+        if self.instance_noise and not self.sees:
+            raise InputError(
+                f"{who} with instance_noise={self.instance_noise} has no meaning, since its critics do not judge a row alone; expected a "
+                "game whose D sees rows, such as GAN; leave it at 0"
+            )
         per_row(self.penalty, self.networks)
         if self.critic_steps < 1:
             raise InputError(f"{who} got critic_steps={self.critic_steps}; expected 1 or more; the usual is 1 or 5")
@@ -55,11 +74,32 @@ class Duel(System):
             )
 
     def phases(self) -> tuple[Phase, ...]:
+        draw = self.draw_noise if self.instance_noise else None
         enter = self.refer if getattr(self.networks, "critic_norm", "none") == "virtual" else None
         if self.simultaneous:
             same = self.rule == self.critic_rule
-            return (Phase(Turn(("critic", "generator"), self.rule if same else (self.critic_rule, self.rule)), enter=enter),)
-        return (Phase(Turn("critic", self.critic_rule, times=self.critic_steps), Turn("generator", self.rule), enter=enter),)
+            return (Phase(Turn(("critic", "generator"), self.rule if same else (self.critic_rule, self.rule), draw=draw), enter=enter),)
+        critic = Turn("critic", self.critic_rule, times=self.critic_steps, draw=draw)
+        return (Phase(critic, Turn("generator", self.rule, draw=draw), enter=enter),)
+
+    def draw_noise(self, n: Nets, batch: Any, rng: Rng, memory: dict[str, Tensor]) -> Round:
+        """A round with instance noise: one draw a row, for the real and the generated one alike."""
+        r = self.draw(n, batch, rng, memory)
+        return r.but(instance_noise=rng.normal(*r.x.shape))
+
+    def view(self, n: Nets, r: Round) -> Nets:
+        if not self.instance_noise:
+            return n
+        left = torch.as_tensor(1 - r.progress / self.noise_fade if self.noise_fade else 1.0).clamp_min(0)
+
+        def noisy(x: Tensor) -> Tensor:
+            # Packs are rows side by side, and several batches may come as one.
+            u = r.instance_noise
+            times = x.numel() // u.numel()
+            u = u if times == 1 else u.repeat(times, *[1] * (u.dim() - 1))
+            return x + self.instance_noise * left * u.reshape(x.shape)
+
+        return n.through(**dict.fromkeys(self.sees, noisy))
 
     def refer(self, n: Nets, world: World) -> None:
         """Choose the rows that virtual batch normalisation in the critics refers to."""

@@ -41,6 +41,7 @@ class D2GAN(Duel):
     (3, 2)
     """
 
+    sees: ClassVar[tuple[str, ...]] = ("D1", "D2")
     prior: Prior = field(default_factory=lambda: Gaussian(64))
     alpha: float = 0.2
     beta: float = 0.1

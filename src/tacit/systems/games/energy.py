@@ -30,6 +30,7 @@ class AutoencoderDuel(Adversarial):
 
     abstract: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ("energy",)
+    sees: ClassVar[tuple[str, ...]] = ()
     prior: Prior = field(default_factory=lambda: Gaussian(64))
     code_dim: int = 32
 

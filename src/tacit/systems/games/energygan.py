@@ -98,10 +98,10 @@ class EnergyGAN(Duel):
         )
 
     def critic(self, n: Nets, r: Round) -> Terms:
-        with torch.no_grad():
+        with n.given():
             fake = n.G(r.z)
         real, made = n.D(r.x), n.D(fake)
-        terms = {"energy": real.mean() - made.mean(), "penalty": self.penalty(n.D, r.x, fake, r.eps, r.step)}
+        terms = {"energy": real.mean() - made.mean(), "penalty": self.penalty(n.D, r.x, fake, r.eps, r.step, r.progress)}
         return terms | ({"level": self.level * (real.square().mean() + made.square().mean())} if self.level else {})
 
     def generator(self, n: Nets, r: Round) -> Terms:

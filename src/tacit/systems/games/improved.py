@@ -42,6 +42,7 @@ class ImprovedGAN(GAN):
     (3, 2)
     """
 
+    sees: ClassVar[tuple[str, ...]] = ("F",)
     objective: Objective = field(default_factory=lambda: NonSaturating(smoothing=0.1))
     features: int = 64
     feature_matching: bool = False

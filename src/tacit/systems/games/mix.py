@@ -60,6 +60,7 @@ class MixGAN(Adversarial):
     (3, 2)
     """
 
+    sees: ClassVar[tuple[str, ...]] = ()
     prior: Prior = field(default_factory=lambda: Gaussian(64))
     objective: Objective = field(default_factory=Wasserstein)
     penalty: Penalty = field(default_factory=lambda: GradientPenalty(10.0))

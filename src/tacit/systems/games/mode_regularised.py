@@ -78,6 +78,7 @@ class MDGAN(ModeRegularisedGAN):
     (3, 2)
     """
 
+    sees: ClassVar[tuple[str, ...]] = ()
     match: float = 1.0
     cover: float = 0.01
 

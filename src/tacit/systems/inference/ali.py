@@ -37,6 +37,7 @@ class ALI(Adversarial):
     ((3, 2), (3, 2))
     """
 
+    sees: ClassVar[tuple[str, ...]] = ()
     prior: Prior = field(default_factory=lambda: Gaussian(64))
     stochastic: bool = True
 
