@@ -11,7 +11,7 @@ from tacit.core.game import Player, Round, Terms
 from tacit.core.nets import Nets
 from tacit.core.parts import Objective
 from tacit.errors import InputError
-from tacit.networks.layers import activation
+from tacit.networks.activations import activation
 from tacit.networks.minibatch import Head
 from tacit.objectives.non_saturating import NonSaturating
 from tacit.systems.games.gan import GAN
