@@ -99,6 +99,14 @@ KNOWN = {
         "Improved Techniques for Training GANs",
     ),
     "arXiv:1502.02761": ("Li, Yujia and Swersky, Kevin and Zemel, Richard", "Generative Moment Matching Networks"),
+    "arXiv:1702.08398": (
+        "Mroueh, Youssef and Sercu, Tom and Goel, Vaibhava",
+        "McGan: Mean and Covariance Feature Matching GAN",
+    ),
+    "arXiv:1705.08584": (
+        "Li, Chun-Liang and Chang, Wei-Cheng and Cheng, Yu and Yang, Yiming and Póczos, Barnabás",
+        "MMD GAN: Towards Deeper Understanding of Moment Matching Network",
+    ),
     "arXiv:1712.04086": (
         "Lin, Zinan and Khetan, Ashish and Fanti, Giulia and Oh, Sewoong",
         "PacGAN: The power of two samples in generative adversarial networks",

@@ -82,6 +82,12 @@ CASES: dict[str, Case] = {
     "magan": Case(lambda: tacit.MAGAN(prior=tacit.Gaussian(4), networks=MLP, code_dim=3, pretraining=0.34), steps=12),
     "energygan": Case(lambda: tacit.EnergyGAN(prior=tacit.Gaussian(4), networks=MLP, level=0.01, penalty=tacit.GradientNorm(0.1))),
     "gmmn": Case(lambda: tacit.GMMN(space="code", networks=MLP, code_networks=MLP, code_dim=3, dropout=0.2)),
+    "mmdgan": Case(
+        lambda: tacit.MMDGAN(prior=tacit.Gaussian(4), networks=MLP, code_dim=3, critic_steps=2, burst_steps=3, burst_first=1, burst_every=5)
+    ),
+    "mcgan": Case(
+        lambda: tacit.McGan(prior=tacit.Gaussian(4), networks=MLP, match="both", features=4, components=2, critic_steps=2)
+    ),
     "dcgan": Case(
         lambda: tacit.systems.DCGAN(prior=tacit.Gaussian(4), networks=tacit.networks.DCGAN(width=4, critic_norm="batch")),
         pictures,
@@ -168,6 +174,7 @@ RANKS: dict[str, Case] = {
         ),
         pictures, steps=4,
     ),
+    "mcgan-dual": Case(lambda: tacit.McGan(prior=tacit.Gaussian(4), networks=MLP, form="dual", match="both", features=4, components=2)),
     "simultaneous": Case(
         lambda: tacit.GAN(
             prior=tacit.Gaussian(4), networks=MLP, objective=tacit.objectives.FDivergence("jensen-shannon"), simultaneous=True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ ONE = (tacit.Turn("a", STEP),)
     ((A, tacit.Player("b", owns=("B", "A"), loss=loss("B"))), (tacit.Turn(("a", "b"), STEP),),
      "moves a weight of .* twice, for 'a' and for 'b'"),
     ((A, A), ONE, "has two players 'a'"),
+    ((tacit.Player("a", owns=("A",), loss=loss("A"), project={"B": print}),), ONE, "projects the network 'B', which it does not own"),
     ((A,), (tacit.Turn("critic", STEP),), "gives a turn to 'critic', who does not play; expected one of: a"),
     ((A, B), (tacit.Turn(("a", "b"), (STEP, STEP, STEP)),), "has 3 rules; expected 1 or 2"),
     ((A, B), (tacit.Turn(("a", "b"), (STEP, tacit.Consensus())),), "gives Consensus to one player beside other rules"),
@@ -70,6 +71,18 @@ def test_refused_at_declaration_with_the_reason(who, turns, reason, tmp_path):
     with pytest.raises(tacit.InputError, match=reason) as e:
         tacit.fit(Tiny(who=who, turns=turns), make_vectors(), run=tmp_path / "run", **RUN)
     assert "\n" not in str(e.value) and not (tmp_path / "run").exists()
+
+
+def test_projections_of_all_owned_networks_or_of_the_named_ones(monkeypatch):
+    monkeypatch.setattr("tacit.engine.to_json", lambda system: {})
+
+    def half(net: nn.Module) -> None:
+        net.weight.fill_(0.5)
+
+    both = tacit.Player("a", owns=("A", "B"), loss=lambda n, r: {"s": (n.A(r.x) + n.B(r.x)).mean()})
+    for project, moved in ((half, {"A", "B"}), ({"B": half}, {"B"}), (None, set())):
+        model = tacit.fit(Tiny(who=(replace(both, project=project),), turns=ONE), make_vectors(), **RUN)
+        assert {k for k, m in model.nets.modules().items() if bool((m.weight == 0.5).all())} == moved
 
 
 def test_the_same_weight_in_two_turns_is_fine(monkeypatch):
@@ -126,7 +139,7 @@ def test_a_part_of_another_kind_is_refused():
 
 
 OWN = '''
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import tacit
 
 @dataclass(frozen=True, kw_only=True)

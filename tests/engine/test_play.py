@@ -189,6 +189,10 @@ def test_times_every_and_reuse(tmp_path, monkeypatch):
     assert moved(model) == (6, 18) and len(set(seen)) == 18
     model, seen = turns(times=3, reuse=True)
     assert moved(model) == (6, 18) and len(set(seen)) == 6 and all(seen.count(s) == 3 for s in seen)
+    model, seen = turns(times=lambda step: 4 if step in (0, 3) else 1)
+    assert moved(model) == (6, 12) and [s for s, _ in seen] == [0] * 4 + [1, 2] + [3] * 4 + [4, 5]
+    # B's term is its own −w before each move, and a line of the log its mean over the moves of a step.
+    assert [line["b/b"] for line in model.log] == [-1.5, -4.0, -5.0, -7.5, -10.0, -11.0]
     model, seen = turns(every=2)
     assert moved(model) == (6, 3) and [s for s, _ in seen] == [0, 2, 4]
     assert ["b/b" in line for line in model.log] == [True, False] * 3
@@ -214,6 +218,7 @@ class Dual(tacit.System):
     """min_w λ(w − 1), λ ← λ + ½(w − 1): the slack is logged, reaches ``after``, and is not minimised."""
 
     logs: tuple[str, ...] = ("slack",)
+    times: int = 1
     defaults: ClassVar[tacit.Defaults] = tacit.Defaults(steps=3, batch_size=4)
 
     def nets(self, spec: Any) -> dict[str, nn.Module]:
@@ -230,7 +235,7 @@ class Dual(tacit.System):
         return (tacit.Player("a", owns=("A",), loss=loss, logs=self.logs),)
 
     def phases(self) -> tuple[tacit.Phase, ...]:
-        return (tacit.Phase(tacit.Turn("a", tacit.SGD(1.0))),)
+        return (tacit.Phase(tacit.Turn("a", tacit.SGD(1.0), times=self.times)),)
 
     def after(self, memory: dict[str, Tensor], log: dict[str, Tensor]) -> dict[str, Tensor]:
         return {"dual": memory["dual"] + 0.5 * log["a/slack"]}
@@ -246,6 +251,15 @@ def test_a_term_that_is_only_logged_is_not_minimised_and_reaches_memory(monkeypa
         w, dual = w - dual, dual + 0.5 * (w - 1)
     assert [line["a/slack"] for line in model.log] == pytest.approx(slack)
     assert [line["a/loss"] for line in model.log] == [line["a/objective"] for line in model.log]
+    assert float(model.nets.memory["dual"]) == pytest.approx(dual)
+
+
+def test_memory_moves_after_each_repetition_of_a_turn(monkeypatch):
+    monkeypatch.setattr("tacit.engine.to_json", lambda system: {})
+    model = tacit.fit(Dual(times=3), make_vectors(), **{**RUN, "log_every": 1, "steps": 2, "batch_size": 4})
+    w, dual = 0.0, 1.0
+    for _ in range(6):
+        w, dual = w - dual, dual + 0.5 * (w - 1)
     assert float(model.nets.memory["dual"]) == pytest.approx(dual)
 
 

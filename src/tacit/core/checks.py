@@ -24,6 +24,12 @@ def check_declaration(system: System, nets: Nets, phases: tuple[Phase, ...]) -> 
         if p.name in players:
             raise InputError(f"{who} has two players '{p.name}'; expected different names; rename one")
         players[p.name] = p
+        for net in p.projections():
+            if net not in p.owns:
+                raise InputError(
+                    f"{who}'s player '{p.name}' projects the network '{net}', which it does not own"
+                    f"{suggest(net, p.owns) or ';'} expected some of: {', '.join(p.owns)}"
+                )
         for net in p.owns:
             if net not in nets:
                 raise InputError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tacit.core.parts import Rule
 
 Terms = dict[str, Tensor]
+Project = Callable[[nn.Module], None]
 
 
 def tree_map(fn: Callable[[Tensor], Tensor], value: Any) -> Any:
@@ -80,7 +81,8 @@ class Player:
         loss: ``loss(n, r) -> {term: scalar}``; the sum is minimised, each term is logged.
         solve: ``solve(n, r, mean) -> {"network.weight": tensor}``, the closed-form update for a ``Solve`` rule; ``mean``
             averages a tensor over ranks.
-        project: ``project(network)``, applied to each owned network after the player moved (weight clipping).
+        project: ``project(network)``, applied to each owned network after the player moved (weight clipping); or a mapping from
+            the name of an owned network to its own projection, which leaves the others as they are.
         watch: ``watch(n, r) -> {name: scalar}``, logged and never summed.
         logs: terms of the loss that are logged and never summed: what is known on the way to it, and costs no pass of its
             own as ``watch`` does.
@@ -90,13 +92,19 @@ class Player:
     owns: tuple[str, ...]
     loss: Callable[[Nets, Round], Terms] | None = None
     solve: Callable[[Nets, Round, Callable[[Tensor], Tensor]], dict[str, Tensor]] | None = None
-    project: Callable[[nn.Module], None] | None = None
+    project: Project | Mapping[str, Project] | None = None
     watch: Callable[[Nets, Round], Terms] | None = None
     logs: tuple[str, ...] = ()
 
     def summed(self, terms: Terms) -> list[Tensor]:
         """The terms that are minimised."""
         return [v for k, v in terms.items() if k not in self.logs]
+
+    def projections(self) -> dict[str, Project]:
+        """The projection of each owned network that has one."""
+        if self.project is None or isinstance(self.project, Mapping):
+            return dict(self.project or {})
+        return dict.fromkeys(self.owns, self.project)
 
 
 @dataclass(frozen=True)
@@ -106,7 +114,8 @@ class Turn:
     Args:
         players: a name, or a tuple of names.
         rule: how the weights move: one rule, or one for each player.
-        times: repetitions within a step (a critic's inner steps), each with a round of its own.
+        times: repetitions within a step (a critic's inner steps), each with a round of its own; or ``times(step)``, 1 or more,
+            of the step within the phase.
         reuse: keep one round for all repetitions.
         when: ``when(log) -> bool`` on the last rank-averaged log of every turn (name → float); False skips the turn.
         every: take the turn only on every k-th step of the phase.
@@ -115,7 +124,7 @@ class Turn:
 
     players: str | tuple[str, ...]
     rule: Rule | tuple[Rule, ...]
-    times: int = 1
+    times: int | Callable[[int], int] = 1
     reuse: bool = False
     when: Callable[[dict[str, float]], bool] | None = None
     every: int = 1
@@ -128,6 +137,10 @@ class Turn:
     @property
     def rules(self) -> tuple[Rule, ...]:
         return self.rule if isinstance(self.rule, tuple) else (self.rule,)
+
+    def repetitions(self, step: int) -> int:
+        """How often the turn is taken at a step of its phase."""
+        return self.times if isinstance(self.times, int) else self.times(step)
 
 
 @dataclass(frozen=True)
@@ -270,7 +283,7 @@ class System(Part):
         return n
 
     def after(self, memory: dict[str, Tensor], log: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Memory updates after a turn; ``log`` maps ``player/term`` to detached tensors, averaged over ranks."""
+        """Memory updates after a turn, after each of its repetitions; ``log`` maps ``player/term`` to detached tensors, averaged over ranks."""
         return {}
 
     def fit(self, X: Any, **options: Any) -> Any:

@@ -53,7 +53,7 @@ class Objective(Part):
         return {}
 
     def after(self, memory: dict[str, Tensor], log: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Updates of that state after the critic's turn; ``log`` has ``critic/adversarial`` and what was watched."""
+        """Updates of that state after each of the critic's moves; ``log`` has ``critic/adversarial`` and what was watched."""
         return {}
 
     def after_generator(self, memory: dict[str, Tensor], log: dict[str, Tensor]) -> dict[str, Tensor]:

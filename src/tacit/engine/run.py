@@ -241,13 +241,18 @@ class Run:
             cost = 0.0
             for t in trained:
                 t.field.autocast = context
-                cost += precision.timed(t.field, self.device) * t.turn.times / t.turn.every
+                cost += precision.timed(t.field, self.device) * self._mean_times(t.turn) / t.turn.every
             costs[choice] = cost
         best = min(costs, key=lambda c: costs[c])
         self.cost_s = self.ranks.agree(costs[best] * 1.2)
         best = choices[int(self.ranks.agree(choices.index(best)))]
         self.estimate_s = self.cost_s * self.plan[self.phase_index]
         return best
+
+    def _mean_times(self, turn: Turn) -> float:
+        """Mean repetitions of a turn over the steps of this phase."""
+        steps = max(self.plan[self.phase_index], 1)
+        return sum(turn.repetitions(s) for s in range(steps)) / steps if callable(turn.times) else turn.times
 
     def _fit_budget(self, phase: Phase, steps: int) -> int:
         """Fewer steps, where the time budget asks for it, so that schedules still end where they should."""
@@ -276,15 +281,16 @@ class Run:
                     continue
                 for _, stepper in t.steppers:
                     stepper.schedule(progress, self.scale)
-                for k in range(turn.times):
+                times = turn.repetitions(self.step)
+                for k in range(times):
                     if k == 0 or not turn.reuse:
                         t.field.rounds = self._draw(self.step, steps, turn).split(self.options.accumulate, self.local)
                     t.step()
                     if t.keys:
-                        self.record.add(row, i, t.field.log, 1.0 / turn.times)
-                if after:
-                    values = dict(zip(t.field.log, self.ranks.mean(list(t.field.log.values())), strict=True))
-                    self.nets.memory.update(self.system.after(self.nets.memory, values))
+                        self.record.add(row, i, t.field.log, 1.0 / times)
+                    if after:
+                        values = dict(zip(t.field.log, self.ranks.mean(list(t.field.log.values())), strict=True))
+                        self.nets.memory.update(self.system.after(self.nets.memory, values))
                 if turn.when or any(u.turn.when for u in self.turns):
                     values = dict(zip(t.field.log, self.ranks.mean(list(t.field.log.values())), strict=True))
                     self.last.update({k: float(v) for k, v in values.items()})

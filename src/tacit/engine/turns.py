@@ -30,7 +30,7 @@ class TurnState:
         self.together = len(turn.rules) > 1
         self.keys: list[str] = []
         self.projected = [
-            (p.project, m) for p in self.players if p.project for m in (run.nets.modules()[n] for n in p.owns)
+            (project, run.nets.modules()[name]) for p in self.players for name, project in p.projections().items()
         ]
 
     @property

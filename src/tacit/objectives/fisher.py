@@ -16,7 +16,7 @@ from tacit.errors import InputError
 class Fisher(Objective):
     """min_G max_D E D(x) − E D(G(z)) subject to Ω = ½E D(x)² + ½E D(G(z))² = 1 (Mroueh & Sercu 2017, arXiv:1705.09675).
 
-    D maximises the augmented Lagrangian E D(x) − E D(G(z)) + λ(1 − Ω) − ρ/2·(Ω − 1)²; after each of its turns
+    D maximises the augmented Lagrangian E D(x) − E D(G(z)) + λ(1 − Ω) − ρ/2·(Ω − 1)²; after each of its moves
     λ ← λ + ρ(Ω − 1), from 0. At the optimum D = (p − q)/(λ(p + q)), λ = (½Σ(p − q)²/(p + q))^½ and the value is 2λ.
     The constraint Ω and λ are logged. It fixes D's scale, so that Lipschitz penalties would contradict it.
 
