@@ -13,7 +13,7 @@ from tacit.core.part import Part
 
 _MENTION = re.compile(
     r"(?P<who>[A-Z][\w'’-]+(?:(?:, | & |, & |, van den | van den )[A-Z][\w'’-]+)*(?: et al\.)?|von Luxburg) "
-    r"(?P<year>(?:19|20)\d\d),? (?P<id>arXiv:\d{4}\.\d{4,5}|doi:[^\s,;)\"]+)"
+    r"(?P<year>(?:19|20)\d\d),? (?P<id>arXiv:\d{4}\.\d{4,5}|doi:[^\s,;)\"]+|https://openreview\.net/forum\?id=\w+)"
 )
 
 KNOWN = {
@@ -106,6 +106,13 @@ KNOWN = {
     "arXiv:1705.08584": (
         "Li, Chun-Liang and Chang, Wei-Cheng and Cheng, Yu and Yang, Yiming and Póczos, Barnabás",
         "MMD GAN: Towards Deeper Understanding of Moment Matching Network",
+    "arXiv:1706.06216": (
+        "Li, Yujia and Schwing, Alexander and Wang, Kuan-Chieh and Zemel, Richard",
+        "Dualing GANs",
+    ),
+    "https://openreview.net/forum?id=S1X7nhsxl": (
+        "Warde-Farley, David and Bengio, Yoshua",
+        "Improving Generative Adversarial Networks with Denoising Feature Matching",
     ),
     "arXiv:1712.04086": (
         "Lin, Zinan and Khetan, Ashish and Fanti, Giulia and Oh, Sewoong",
@@ -173,7 +180,7 @@ class Paper:
     Attributes:
         who: authors as cited (``Mukherjee et al.``).
         year: of publication.
-        id: ``arXiv:1809.03627`` or ``doi:…``.
+        id: ``arXiv:1809.03627``, ``doi:…``, or an OpenReview address.
         of: the part that it describes.
     """
 
@@ -185,7 +192,7 @@ class Paper:
     @property
     def url(self) -> str:
         kind, _, rest = self.id.partition(":")
-        return f"https://arxiv.org/abs/{rest}" if kind == "arXiv" else f"https://doi.org/{rest}"
+        return {"arXiv": f"https://arxiv.org/abs/{rest}", "doi": f"https://doi.org/{rest}"}.get(kind, self.id)
 
     def text(self) -> str:
         """One line: authors, year, title where known, link."""
@@ -206,8 +213,8 @@ class Paper:
         lines = [f"  author = {{{authors}}}", f"  year = {{{self.year}}}", f"  url = {{{self.url}}}"]
         if title:
             lines.insert(1, f"  title = {{{{{title}}}}}")
-        lines += [f"  eprint = {{{rest}}}", "  archivePrefix = {arXiv}"] if kind == "arXiv" else [f"  doi = {{{rest}}}"]
-        return f"@{'misc' if kind == 'arXiv' else 'article'}{{{self.key()},\n" + ",\n".join(lines) + "\n}"
+        lines += {"arXiv": [f"  eprint = {{{rest}}}", "  archivePrefix = {arXiv}"], "doi": [f"  doi = {{{rest}}}"]}.get(kind, [])
+        return f"@{'article' if kind == 'doi' else 'misc'}{{{self.key()},\n" + ",\n".join(lines) + "\n}"
 
 
 def parts_of(part: Part) -> Iterator[Part]:

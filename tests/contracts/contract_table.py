@@ -75,6 +75,12 @@ CASES: dict[str, Case] = {
     ),
     "fishergan": Case(lambda: tacit.FisherGAN(prior=tacit.Gaussian(4), networks=MLP)),
     "d2gan": Case(lambda: tacit.D2GAN(prior=tacit.Gaussian(4), networks=MLP, penalty=tacit.GradientNorm())),
+    "dualinggan": Case(lambda: tacit.DualingGAN(prior=tacit.Gaussian(4), networks=MLP, n_features=24)),
+    "denoisingfeaturematchinggan": Case(
+        lambda: tacit.DenoisingFeatureMatchingGAN(
+            prior=tacit.Gaussian(4), networks=MLP, penalty=tacit.GradientNorm(), denoiser=tacit.MLP(widths=(8,), norm="batch")
+        )
+    ),
     "ebgan": Case(
         lambda: tacit.EBGAN(prior=tacit.Gaussian(4), networks=MLP, code_dim=3, objective=tacit.objectives.EnergyMargin(3.0))
     ),

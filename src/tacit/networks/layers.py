@@ -100,6 +100,20 @@ class Scalar(nn.Module):
         return x.squeeze(-1)
 
 
+def trunk_and_head(encoder: nn.Module) -> tuple[nn.Sequential, nn.Linear]:
+    """An encoder cut before its linear last layer: data → the last hidden layer ``(B, K)``, and that → its outputs.
+
+    >>> from tacit.data import Spec
+    >>> from tacit.networks import MLP
+    >>> trunk, head = trunk_and_head(MLP(widths=(8, 5)).encoder(Spec(shape=(3,)), 1))
+    >>> trunk(torch.zeros(2, 3)).shape, head.in_features
+    (torch.Size([2, 5]), 5)
+    """
+    *trunk, head = encoder.children()
+    assert isinstance(head, nn.Linear), "encoders end in a linear layer"
+    return nn.Sequential(*trunk), head
+
+
 @torch.no_grad()
 def initialise(net: nn.Module, std: float | None, generator: torch.Generator | None = None) -> nn.Module:
     """N(0, std²) weights and zero biases in every linear and convolutional layer (None keeps PyTorch's own)."""
