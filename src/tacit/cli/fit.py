@@ -15,7 +15,7 @@ from tacit.cli import sources, spec
 from tacit.cli.output import duration, first, say, writable
 from tacit.cli.spec import Arg, Opt
 from tacit.core.nets import Nets
-from tacit.core.part import from_json, get, hints, names, plain
+from tacit.core.part import find, from_json, hints, modules, names, plain
 from tacit.engine.options import Options
 from tacit.errors import InputError, suggest
 from tacit.model import Model, can, load
@@ -104,8 +104,10 @@ def starting_point(argv: list[str]) -> Any:
     if named is None:
         return None
     try:
-        return get("system", named)()
+        return find("system", named)()
     except InputError:
+        if ":" in named:
+            raise
         known = names("system")
         near = suggest(named.lower(), known)
         near = f"{near} See" if near else f"; expected one of: {', '.join(known)}; see"
@@ -163,7 +165,7 @@ def fit(given: dict[str, Any], base: Any) -> int:
     """Run the fit that a parsed command line describes."""
     config = config_of(given["config"]) if "config" in given else None
     words = [given[k] for k in ("system", "data") if k in given]
-    if base is not None and words and plain(words[0]) in {plain(n) for n in names("system")}:
+    if base is not None and words and (":" in words[0] and "data" in given or plain(words[0]) in {plain(n) for n in names("system")}):
         words = words[1:]
     if len(words) > 1:
         raise InputError(f"tacit fit got two data sets, '{words[0]}' and '{words[1]}'; expected one; leave one out")
@@ -268,7 +270,7 @@ def finished(model: Model, folder: Path, given: dict[str, Any]) -> None:
     if not first():
         return
     if not given.get("no-report"):
-        write_report(folder)
+        write_report(folder, modules(model.system))
     if given.get("quiet"):
         return
     info, name = model.info, type(model.system).name
@@ -285,14 +287,14 @@ def finished(model: Model, folder: Path, given: dict[str, Any]) -> None:
     say(f"next: {look}, or: {then}")
 
 
-def write_report(folder: Path) -> None:
+def write_report(folder: Path, allow: tuple[str, ...] = ()) -> None:
     """The run's page; a fit does not fail for want of it."""
     from tacit.cli.output import debugging
 
     try:
         from tacit.report import write
 
-        write(folder)
+        write(folder, allow=allow)
     except Exception as e:
         if debugging():
             raise
