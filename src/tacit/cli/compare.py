@@ -16,6 +16,7 @@ from tacit.cli import sources, spec
 from tacit.cli.fit import allowed, engine_options
 from tacit.cli.output import give, say, table, writable
 from tacit.cli.spec import Arg, Opt
+from tacit.core.game import System
 from tacit.core.part import find, from_json, hints, names, plain
 from tacit.engine.options import Options
 from tacit.errors import InputError, suggest
@@ -203,6 +204,8 @@ def listed(path: str, common: Mapping[str, str], allow: tuple[str, ...]) -> list
         from tacit.comparison.run import label
 
         system = from_json(value, allow)
+        if not isinstance(system, System):
+            raise InputError(f"--list {path} has the entry {json.dumps(entry)[:80]}, which is no system; expected its JSON; mend it")
         out.append((name or label(system), system))
     return out
 

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections import Counter
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tacit.comparison.measures import scale
 from tacit.comparison.run import Comparison
 from tacit.comparison.summary import interval
 from tacit.core.game import System
-from tacit.core.part import hints, to_json
+from tacit.core.part import Part, to_json
 from tacit.core.parts import Networks
 from tacit.data import Source, Spec
 from tacit.files import write_text
@@ -122,14 +123,16 @@ def tiles(found: Comparison) -> str:
 # ---------------------------------------------------------------- what was alike
 
 
-def networks(system: System) -> dict[str, Any]:
-    """The fields of a system that are architectures, as JSON."""
-    kinds = hints(type(system))
-    return {
-        name: to_json(getattr(system, name))
-        for name, hint in kinds.items()
-        if isinstance(hint, type) and issubclass(hint, Networks) and hasattr(system, name)
-    }
+def networks(part: Part, path: str = "") -> dict[str, Any]:
+    """The architectures in a system, and in the systems in it, as JSON by their path."""
+    found: dict[str, Any] = {}
+    for f in fields(part):  # type: ignore[arg-type]
+        value = getattr(part, f.name)
+        if isinstance(value, Networks):
+            found[path + f.name] = to_json(value)
+        elif isinstance(value, Part):
+            found |= networks(value, f"{path}{f.name}.")
+    return found
 
 
 def updates(system: System) -> str:
@@ -158,7 +161,7 @@ def differences(found: Comparison) -> list[str]:
     """Sentences on what was not alike and bears on the comparison: networks, their sizes, updates, averages."""
     said = []
     architecture = {n: networks(s) for n, s in found.systems.items()}
-    usual, others = odd(architecture)
+    _, others = odd(architecture)
     if others:
         said.append(
             f"Not the same networks: {several(others)} {'has' if len(others) == 1 else 'have'} other architectures than the rest; "
@@ -166,15 +169,11 @@ def differences(found: Comparison) -> list[str]:
         )
     sizes = {n: weights(found, n) for n in found.systems if weights(found, n)}
     if sizes:
-        usual, others = odd(sizes)
-        if others:
-            listed = "; ".join(f"{n}: {_sizes(sizes[n])}" for n in others)
-            said.append(f"Not the same numbers of weights: most have {_sizes(usual)}, but {listed}.")
+        if odd(sizes)[1]:
+            said.append(f"Not the same numbers of weights: {_groups({n: _sizes(s) for n, s in sizes.items()})}.")
     moves = {n: updates(s) for n, s in found.systems.items()}
-    usual, others = odd(moves)
-    if others:
-        listed = "; ".join(f"{n} takes {moves[n]}" for n in others)
-        said.append(f"Not the same number of updates in a step: most take {usual}, but {listed}.")
+    if odd(moves)[1]:
+        said.append(f"Not the same number of updates in a step: {_groups(moves)}.")
     rules = {n: {k: v for k, v in flat(to_json(s)).items() if "rule" in k.split(".")[0]} for n, s in found.systems.items()}
     _, others = odd(rules)
     if others:
@@ -184,6 +183,14 @@ def differences(found: Comparison) -> list[str]:
     if others and "ema" not in found.about["options"]:
         said.append(f"Not the same averaging of weights: {several(others)} {'has' if len(others) == 1 else 'have'} an average of its own.")
     return said
+
+
+def _groups(values: dict[str, str]) -> str:
+    """``{"a": "x", "b": "x", "c": "y"}`` as "x in a and b; y in c", the commonest first."""
+    groups: dict[str, list[str]] = {}
+    for name, value in values.items():
+        groups.setdefault(value, []).append(name)
+    return "; ".join(f"{v} in {several(names)}" for v, names in sorted(groups.items(), key=lambda g: -len(g[1])))
 
 
 def _sizes(counts: dict[str, int]) -> str:
