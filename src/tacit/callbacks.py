@@ -90,7 +90,8 @@ class Snapshots:
 
     At the first line of the log at or after each of ``at``, ``rows`` rows are sampled from the weights of that moment (not from
     averaged ones), scaled as the networks see them, and written to ``folder/STEP.npy``; ``folder/index.json`` lists what there
-    is, and the seconds that it took. The fit itself is the same with and without, bit for bit, and so is a resumed one. :func:`snapshots` reads them.
+    is, and the seconds that it took. The fit itself is the same with and without, bit for bit, and so is a resumed one.
+    :func:`snapshots` reads them.
 
     Args:
         folder: where to write; inside the run's folder it is ``run/snapshots``.

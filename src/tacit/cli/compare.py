@@ -22,15 +22,17 @@ from tacit.engine.options import Options
 from tacit.errors import InputError, suggest
 
 RUN = "The comparison"
+EXAMPLE = "gan:objective=hinge,penalty=spectral-normalisation"
+FEATURES = "a file that tacit features wrote, or trained here on the labels of DATA"
 ALIKE = "Options of all compositions"
 MINE = [
-    Opt("of", "[NAME=]SYSTEM[:OPTION=VALUE,…]", "A composition; give one for each, e.g. gan:objective=hinge,penalty=spectral-normalisation", RUN, many=True),
+    Opt("of", "[NAME=]SYSTEM[:OPTION=VALUE,…]", f"A composition; give one for each, e.g. {EXAMPLE}", RUN, many=True),
     Opt("list", "FILE.json", "A list of compositions: texts as --of takes them, or objects with name and system", RUN),
     Opt("seeds", "INT|INT,…", "How many seeds, from 0, or which", RUN, default="3"),
     Opt("out", "DIR", "Folder for the page and the runs; the same command goes on there", RUN, short="-o", default="runs/compare-DATA"),
     Opt("jobs", "INT", "Fits at a time, each on one thread", RUN, default="one a core"),
     Opt("test-split", "NAME", "Split that samples are compared with", RUN, default="that of --split"),
-    Opt("features", "FILE|trained", "Features for FID, KID and PRDC: a file that tacit features wrote, or trained here on DATA's labels", RUN, default="the scaled data itself"),
+    Opt("features", "FILE|trained", f"Features for FID, KID and PRDC: {FEATURES}", RUN, default="the scaled data itself"),
     Opt("n", "INT", "Samples that are measured", RUN, short="-n", default="all rows, at most 10000"),
     Opt("k", "INT", "Neighbour that sets the radius of precision, recall, density and coverage", RUN, default="5"),
     Opt("snapshots", "INT", "Pictures of each training; 0 for none", RUN, default="6"),
@@ -150,7 +152,8 @@ def build(text: str, common: Mapping[str, str]) -> tuple[str, Any]:
     for key in own:
         if key not in every:
             near = suggest(key, known) or f"; expected some of: {', '.join(known)}"
-            raise InputError(f"--of got '{text}', but {type(base).name} has no option '{key}'{near}; see tacit fit {type(base).name} --help")
+            who = type(base).name
+            raise InputError(f"--of got '{text}', but {who} has no option '{key}'{near}; see tacit fit {who} --help")
     for key in common:
         if key not in every:
             raise InputError(

@@ -161,11 +161,16 @@ def _given_parts(argv: list[str]) -> dict[str, str]:
     return {k[2:]: v for k, v in _pairs(argv).items() if v and not v.startswith("--")}
 
 
+def names_system(word: str, more: bool) -> bool:
+    """Whether the first word names the system, by name or by import path, and not the data."""
+    return plain(word) in {plain(n) for n in names("system")} or (":" in word and more)
+
+
 def fit(given: dict[str, Any], base: Any) -> int:
     """Run the fit that a parsed command line describes."""
     config = config_of(given["config"]) if "config" in given else None
     words = [given[k] for k in ("system", "data") if k in given]
-    if base is not None and words and (":" in words[0] and "data" in given or plain(words[0]) in {plain(n) for n in names("system")}):
+    if base is not None and words and names_system(words[0], "data" in given):
         words = words[1:]
     if len(words) > 1:
         raise InputError(f"tacit fit got two data sets, '{words[0]}' and '{words[1]}'; expected one; leave one out")

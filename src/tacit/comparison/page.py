@@ -84,12 +84,14 @@ def summary(found: Comparison) -> str:
     a = found.about
     compared = f"{min(a['samples'], a['test_rows']):,}"
     feature = {"pixels": "the scaled rows themselves", "trained": "the features of a classifier trained on the labelled rows"}
-    how = "" if any(m.startswith("modes captured") for m in found.measures) else (
-        f" Samples are measured against {compared} real rows, by {feature.get(a['features'], 'the features in ' + Path(a['features']).name)}."
-    )  # fmt: skip
+    by = feature.get(a["features"], "the features in " + Path(a["features"]).name)
+    how = f" Samples are measured against {compared} real rows, by {by}."
+    if any(m.startswith("modes captured") for m in found.measures):
+        how = ""
+    o, seeds = a["options"], several([str(s) for s in a["seeds"]])
     return (
-        f"Every composition was fitted to the same {a['rows']:,} rows for {a['options']['steps']:,} steps of {a['options']['batch_size']} rows, "
-        f"with the seed{'s' if len(a['seeds']) > 1 else ''} {several([str(s) for s in a['seeds']])}, each on one thread.{how}"
+        f"Every composition was fitted to the same {a['rows']:,} rows for {o['steps']:,} steps of {o['batch_size']} rows, "
+        f"with the seed{'s' if len(a['seeds']) > 1 else ''} {seeds}, each on one thread.{how}"
     )
 
 
@@ -168,9 +170,8 @@ def differences(found: Comparison) -> list[str]:
             "what differs is listed under Conditions."
         )
     sizes = {n: weights(found, n) for n in found.systems if weights(found, n)}
-    if sizes:
-        if odd(sizes)[1]:
-            said.append(f"Not the same numbers of weights: {_groups({n: _sizes(s) for n, s in sizes.items()})}.")
+    if sizes and odd(sizes)[1]:
+        said.append(f"Not the same numbers of weights: {_groups({n: _sizes(s) for n, s in sizes.items()})}.")
     moves = {n: updates(s) for n, s in found.systems.items()}
     if odd(moves)[1]:
         said.append(f"Not the same number of updates in a step: {_groups(moves)}.")
@@ -208,7 +209,7 @@ def conditions(found: Comparison) -> str:
         own = [
             f"<code>{text(k)}</code> {text(_value(f[k]))}"
             for k in keys
-            if k not in shared and k in f and (f[k] != usual[k] or "." not in k and len(flats) == 2)
+            if k not in shared and k in f and (f[k] != usual[k] or ("." not in k and len(flats) == 2))
         ]
         rows.append([who(found, name), "; ".join(own) or "nothing", text(updates(found.systems[name])), text(_sizes(weights(found, name)))])
     a = found.about
@@ -315,8 +316,8 @@ class Shown:
         pictures = as_pictures(rows[:most], self.kind)
         if pictures is None:
             return None
-        bounds = {"low": 0.0, "high": 1.0} if spec.bounded else {}
-        return grid(pictures, tile_px=32, **bounds, channels="first")
+        bounds: dict[str, Any] = {"low": 0.0, "high": 1.0} if spec.bounded else {}
+        return grid(pictures, tile_px=32, channels="first", **bounds)
 
 
 def samples(found: Comparison, source: Source) -> str:
@@ -346,7 +347,7 @@ def trainings(found: Comparison, source: Source) -> str:
     """Strips over the training: what each composition generated from the same noise at the same steps."""
     show, items = Shown(found, source), []
     for name, by_seed in found.results.items():
-        rows = []
+        rows: list[str] = []
         for seed, r in by_seed.items():
             cells = []
             for s in snapshots(Path(r["folder"]) / "snapshots"):
@@ -361,7 +362,8 @@ def trainings(found: Comparison, source: Source) -> str:
             items.append(f"<li><b>{who(found, name)}</b>{''.join(rows)}</li>")
     if not items:
         return ""
-    hint = f"Seed {found.about['seeds'][0]}; the others fold out. The noise is the same at every step; the weights are those of the moment, not averaged ones."
+    hint = f"Seed {found.about['seeds'][0]}; the others fold out. The noise is the same at every step; "
+    hint += "the weights are those of the moment, not averaged ones."
     return section("trainings", "Over the training", f'<p class="hint">{text(hint)}</p>', f'<ul class="lineup">{"".join(items)}</ul>')
 
 
@@ -370,7 +372,9 @@ def trainings(found: Comparison, source: Source) -> str:
 
 def curves(found: Comparison, blob: dict[str, Any]) -> str:
     """Measures and terms over the steps, a line for each composition."""
-    names, measured, terms = list(found.systems), {}, {}
+    names = list(found.systems)
+    measured: dict[str, list[dict[str, Any]]] = {}
+    terms: dict[str, list[dict[str, Any]]] = {}
     for k, (_, by_seed) in enumerate(found.results.items()):
         strips = [snapshots(Path(r["folder"]) / "snapshots") for r in by_seed.values()]
         for m in dict.fromkeys(m for strip in strips for s in strip for m in s["measures"]):

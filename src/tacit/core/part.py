@@ -151,7 +151,8 @@ def find(kind: str, name: str) -> type[Part]:
         return get(kind, name)
     cls = outside(name)
     if cls.kind != kind or cls.abstract:
-        raise InputError(f"{name} is of the kind {cls.kind}{', and abstract' if cls.abstract else ''}; expected one of the kind {kind}; check the path")
+        got = f"of the kind {cls.kind}{', and abstract' if cls.abstract else ''}"
+        raise InputError(f"{name} is {got}; expected one of the kind {kind}; check the path")
     return cls
 
 

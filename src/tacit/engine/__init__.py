@@ -113,7 +113,7 @@ def check(system: System, X: Any, *, load: dict[str, Any] | None = None, **optio
     opts = options_.make(options)
     if not isinstance(system, System):
         raise InputError(f"check got {type(system).__name__}; expected a system such as ClusterGAN(); pass one")
-    sources = _sources(system, X, load or {})
+    sources = sources_of(system, X, load or {})
     main = sources[system.streams()[0]]
     spec = Spec.learn(main, scale=system.scale)
     for source in sources.values():

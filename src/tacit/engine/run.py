@@ -160,9 +160,10 @@ class Run:
     def rehearse(self) -> None:
         """Refuse what :meth:`go` would refuse before its first step, as far as no phase must be entered for it; train nothing."""
         with torch.no_grad():
-            for self.phase_index, phase in enumerate(self.phases):
+            for index, phase in enumerate(self.phases):
                 if phase.enter:
                     return
+                self.phase_index = index
                 self._feed(phase)
                 if phase.turns:
                     self._bind(phase)
