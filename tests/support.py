@@ -1,13 +1,16 @@
-"""Helpers that tests in several rooms share: small data, fresh interpreters, made files."""
+"""Helpers that tests in several rooms share: small data, fresh interpreters, made files, pages and the browser that draws them."""
 
 from __future__ import annotations
 
 import gzip
 import io
 import os
+import re
+import shutil
 import struct
 import subprocess
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -54,3 +57,59 @@ def picture(array: np.ndarray, kind: str = "PNG") -> bytes:
     out = io.BytesIO()
     Image.fromarray(array).save(out, kind)
     return out.getvalue()
+
+
+VOID = {"meta", "link", "img", "br", "line", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Checks nesting; collects sections, links, pictures and visible text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.sections, self.links, self.images, self.ids, self.words = [], set(), [], [], [], []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        a = dict(attributes)
+        if tag == "section":
+            self.sections.add(a["id"])
+        if "id" in a:
+            self.ids.append(a["id"])
+        self.links += [a[k] for k in ("src", "href", "action", "data", "poster", "srcset") if k in a]
+        if tag == "img":
+            self.images.append(a)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
+        self.open.pop()
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+BROWSER = next((b for b in ("chromium", "chromium-browser", "google-chrome", "chrome") if shutil.which(b)), None)
+
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--v=0", "--virtual-time-budget=3000",
+)  # fmt: skip
+
+
+def draw(path, profile, width):
+    command = [BROWSER, *FLAGS, f"--window-size={width},1200", f"--user-data-dir={profile}", "--dump-dom", path.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    complaints = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return dict(re.findall(r'data-([\w-]+)="([^"]*)"', done.stdout[: done.stdout.index("<head")])), done.stdout, complaints

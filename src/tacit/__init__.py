@@ -17,6 +17,7 @@ from tacit.version import __version__
 
 if TYPE_CHECKING:
     from tacit import augmentations, data, diagnostics, metrics, networks, objectives, penalties, priors, report, rules, systems
+    from tacit.comparison import compare
     from tacit.core import Part, Player, Round, System, Turn
     from tacit.core.game import Defaults, Phase, Plateau
     from tacit.engine import fit, resume
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 _ROOMS = ("systems", "networks", "rules", "priors", "penalties", "objectives", "augmentations")
 _MODULES = ("data", "metrics", "report", "core", "sklearn", "callbacks", "diagnostics", *_ROOMS)
 _NAMES = {
-    "fit": "engine", "resume": "engine", "Model": "model", "can": "model", "load": "model", "Part": "core", "Player": "core",
-    "Round": "core", "System": "core", "Turn": "core", "Defaults": "core", "Phase": "core", "Plateau": "core", "Diverged": "errors",
-    "InputError": "errors", "Interrupted": "errors", "NotSupported": "errors", "TacitError": "errors",
+    "compare": "comparison", "fit": "engine", "resume": "engine", "Model": "model", "can": "model", "load": "model", "Part": "core",
+    "Player": "core", "Round": "core", "System": "core", "Turn": "core", "Defaults": "core", "Phase": "core", "Plateau": "core",
+    "Diverged": "errors", "InputError": "errors", "Interrupted": "errors", "NotSupported": "errors", "TacitError": "errors",
 }  # fmt: skip
 
 
@@ -57,6 +58,6 @@ def _room(name: str) -> Any:
 
 __all__ = [
     "Defaults", "Diverged", "InputError", "Interrupted", "Model", "NotSupported", "Part", "Phase", "Plateau", "Player", "Round",
-    "System", "TacitError", "Turn", "__version__", "augmentations", "can", "data", "diagnostics", "fit", "load", "metrics", "networks",
-    "objectives", "penalties", "priors", "report", "resume", "rules", "systems",
+    "System", "TacitError", "Turn", "__version__", "augmentations", "can", "compare", "data", "diagnostics", "fit", "load", "metrics",
+    "networks", "objectives", "penalties", "priors", "report", "resume", "rules", "systems",
 ]  # fmt: skip

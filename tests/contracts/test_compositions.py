@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+import dataclasses
+import itertools
+import typing
+from collections.abc import Iterator
+from typing import Any, Literal
+from unittest import mock
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import tacit
 from support import make_pictures, make_vectors
-from tacit.core import Nets, names
-from tacit.core.part import get
+from tacit.core import Nets, Part, names
+from tacit.core.part import get, hints
+from tacit.engine.turns import TurnState
+from tacit.systems.games.adversarial import Adversarial
 
 FAMILIES = ("kl", "reverse-kl", "pearson", "squared-hellinger", "jensen-shannon", "gan")
 # The rooms fill the registry when they are imported.
@@ -21,13 +30,31 @@ OBJECTIVE_NAMES, PENALTY_NAMES = (
     for kind, room in (("objective", tacit.objectives), ("penalty", tacit.penalties))
 )
 NORMS = ("none", "layer", "batch")
+
+
+def any_of(kind: str, known: list[str]) -> st.SearchStrategy[Any]:
+    """Any part of a kind, new files too: its choices and switches drawn from their types, its numbers as they come."""
+
+    def one(cls: type[Part]) -> st.SearchStrategy[Any]:
+        drawn: dict[str, st.SearchStrategy[Any]] = {}
+        for f in dataclasses.fields(cls):  # type: ignore[arg-type]
+            hint = hints(cls)[f.name]
+            if hint is bool:
+                drawn[f.name] = st.booleans()
+            elif typing.get_origin(hint) is Literal:
+                drawn[f.name] = st.sampled_from(typing.get_args(hint))
+        return st.builds(cls, **drawn)
+
+    return st.one_of(*[one(get(kind, n)) for n in known])
+
+
 OBJECTIVES = st.one_of(
-    st.sampled_from(OBJECTIVE_NAMES).map(lambda n: get("objective", n)()), st.just(tacit.LeastSquares(-1.0, 1.0, 0.0)),
+    any_of("objective", OBJECTIVE_NAMES), st.just(tacit.LeastSquares(-1.0, 1.0, 0.0)),
     st.builds(tacit.objectives.FDivergence, st.sampled_from(FAMILIES), st.booleans()),
     st.builds(tacit.objectives.Fisher, st.floats(1e-4, 1.0)),
 )
 PENALTIES = st.one_of(
-    st.sampled_from(PENALTY_NAMES).map(lambda n: get("penalty", n)()),
+    any_of("penalty", PENALTY_NAMES),
     st.builds(tacit.GradientPenalty, st.floats(0, 20), st.booleans()),
     st.builds(tacit.GradientNorm, st.floats(0, 5), st.sampled_from(("real", "fake", "both")), st.integers(1, 4)),
     st.builds(tacit.GradientPenalty, st.floats(0, 20), on=st.sampled_from(("real", "fake", "both"))),
@@ -71,6 +98,69 @@ PROFILE = settings(
 )  # fmt: skip
 
 
+@contextlib.contextmanager
+def watched_turns() -> Iterator[dict[str, set[str]]]:
+    """Fits inside have every turn looked at, before and after: it moves what its players own, no other weight, buffer or memory.
+
+    Gives, for each turn's players, the entries of the state that they moved.
+    """
+    moved: dict[str, set[str]] = {}
+    step = TurnState.step
+
+    def watched(turn: TurnState) -> None:
+        nets = turn.field.nets
+        before = {k: v.clone() for k, v in nets.state().items()}
+        memory = {k: v.clone() for k, v in nets.memory.items()}
+        step(turn)
+        changed = {k for k, v in nets.state().items() if not torch.equal(v, before[k])}
+        owned = {net for p in turn.players for net in p.owns}
+        stray = {k for k in changed if k.split(".")[0] not in owned}
+        assert not stray, f"the turn of {turn.turn.names} moved {sorted(stray)}"
+        assert all(torch.equal(v, nets.memory[k]) for k, v in memory.items()), "a loss wrote the memory"
+        for name in turn.turn.names:
+            moved.setdefault(name, set()).update(changed)
+
+    with mock.patch.object(TurnState, "step", watched):
+        yield moved
+
+
+def assert_moved(model: tacit.Model, moved: dict[str, set[str]]) -> None:
+    """Every player moved most of the weights that it owns (a critic's last bias has no gradient under a difference of means)."""
+    for player in model.system.players():
+        for net in player.owns:
+            weights = {f"{net}.{k}" for k, p in model.nets.modules()[net].named_parameters() if p.requires_grad}
+            assert 2 * len(weights & moved[player.name]) > len(weights), (player.name, sorted(weights - moved[player.name]))
+
+
+def clash(system: type[Adversarial], objective: Any, penalty: Any) -> tuple[str, ...]:
+    """Who has no meaning beside whom, from what the parts say of themselves; nobody where the composition is sound."""
+    both = type(objective).__name__, type(penalty).__name__
+    if objective.output not in system.reads:
+        return system.__name__, both[0]
+    if (objective.needs_lipschitz and not penalty.lipschitz) or (objective.sets_scale and penalty.lipschitz):
+        return both
+    try:
+        getattr(penalty, "agrees", lambda o: None)(objective)
+    except tacit.InputError:
+        return both
+    return ()
+
+
+def mended(parts: dict[str, Any], pictures: bool) -> tuple[dict[str, Any], bool]:
+    """The nearest composition with a meaning, and data that its networks take."""
+    objective, penalty, networks = parts["objective"], parts["penalty"], parts["networks"]
+    if objective.output not in tacit.GAN.reads:
+        objective = tacit.objectives.NonSaturating()
+    if clash(tacit.GAN, objective, penalty):
+        choices = (penalty, tacit.penalties.NoPenalty(), tacit.SpectralNormalisation(), tacit.GradientPenalty(5.0))
+        penalty = next(p for p in choices if not clash(tacit.GAN, objective, p))
+    if penalty.second_order and networks.critic_norm == "batch":
+        networks = dataclasses.replace(networks, critic_norm="layer")
+    more: dict[str, Any] = {"critic_steps": 1, "critic_rule": parts["rule"]} if parts["simultaneous"] else {}
+    sound = {**parts, "objective": objective, "penalty": penalty, "networks": networks, **more}
+    return sound, pictures or not isinstance(networks, tacit.MLP)
+
+
 def starts(system: tacit.System, seed: int, model: tacit.Model) -> dict[str, torch.Tensor]:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -88,8 +178,11 @@ def starts(system: tacit.System, seed: int, model: tacit.Model) -> dict[str, tor
     ),
     st.integers(0, 1000),
     st.booleans(),
+    st.booleans(),
 )  # fmt: skip
-def test_a_composition_trains_or_is_refused_with_both_sides_named(parts: dict[str, Any], seed: int, pictures: bool):
+def test_a_composition_trains_or_is_refused_with_both_sides_named(parts: dict[str, Any], seed: int, pictures: bool, mend: bool):
+    if mend:
+        parts, pictures = mended(parts, pictures)
     objective, penalty, networks = parts["objective"], parts["penalty"], parts["networks"]
     x = make_pictures(24) if pictures else make_vectors(24)
     unbounded = objective.needs_lipschitz and not penalty.lipschitz
@@ -105,7 +198,8 @@ def test_a_composition_trains_or_is_refused_with_both_sides_named(parts: dict[st
     options = {"steps": 20, "batch_size": 8, "precision": "float32", "log_every": 5, "seed": seed}
     try:
         system = tacit.GAN(**parts)
-        model = tacit.fit(system, x, **options)
+        with watched_turns() as moved:
+            model = tacit.fit(system, x, **options)
     except tacit.InputError as e:
         message = str(e)
         assert meaningless, message
@@ -123,6 +217,8 @@ def test_a_composition_trains_or_is_refused_with_both_sides_named(parts: dict[st
     assert len(model.log) == 4
     for line in model.log:
         assert all(np.isfinite(v) for k, v in line.items() if "/" in k)
+    assert set(moved) == {"critic", "generator"}
+    assert_moved(model, moved)
     before, after = starts(system, seed, model), model.nets.state()
     for net in ("G", "D"):
         keys = [k for k in before if k.startswith(net + ".") and before[k].is_floating_point()]
@@ -130,6 +226,63 @@ def test_a_composition_trains_or_is_refused_with_both_sides_named(parts: dict[st
         assert any(not torch.equal(after[k], before[k]) for k in keys), net
     assert model.sample(3).shape == (3, *x.shape[1:])
     assert tacit.core.from_json(tacit.core.to_json(system)) == system
+
+
+PLAYED = [cls for n in names("system") if issubclass(cls := get("system", n), Adversarial)]
+PAIRS = list(itertools.product(OBJECTIVE_NAMES, PENALTY_NAMES))
+
+
+@pytest.mark.parametrize(("objective", "penalty"), PAIRS)
+def test_every_objective_beside_every_penalty_is_sound_or_refused(objective: str, penalty: str):
+    o, p = get("objective", objective)(), get("penalty", penalty)()
+    for system in (tacit.GAN, tacit.EBGAN):
+        sides = clash(system, o, p)
+        if not sides:
+            assert system(objective=o, penalty=p).objective == o
+            continue
+        with pytest.raises(tacit.InputError) as e:
+            system(objective=o, penalty=p)
+        message = str(e.value)
+        assert all(side in message for side in sides) and "has no meaning, since" in message and "expected" in message
+
+
+@pytest.mark.parametrize("name", OBJECTIVE_NAMES)
+def test_every_objective_trains_in_some_composition(name: str):
+    """Twenty finite steps in a sound composition, each turn moving what it owns; a new file is tried without being listed."""
+    o, small = get("objective", name)(), {"prior": tacit.Gaussian(3), "networks": tacit.MLP(widths=(8, 8))}
+    sound = [
+        (system, p)
+        for system in (tacit.GAN, tacit.EBGAN, *PLAYED)
+        for p in (tacit.penalties.NoPenalty(), *(get("penalty", n)() for n in PENALTY_NAMES))
+        if not clash(system, o, p) and {*small, "objective", "penalty"} <= {f.name for f in dataclasses.fields(system)}
+    ]
+    assert sound, f"no system plays {name}"
+    system, penalty = sound[0]
+    with watched_turns() as moved:
+        model = tacit.fit(
+            system(objective=o, penalty=penalty, **small), make_vectors(24), steps=20, batch_size=8, precision="float32", log_every=1
+        )
+    assert len(model.log) == 20 and all(np.isfinite(v) for line in model.log for k, v in line.items() if "/" in k)
+    assert_moved(model, moved)
+
+
+def test_the_watch_on_turns_sees_a_stray_weight_and_a_written_memory():
+    """The check itself: a critic that moves G, or a loss that writes, is caught."""
+    class Stray(tacit.GAN):
+        def critic(self, n: Any, r: Any) -> Any:
+            with torch.no_grad():
+                next(iter(n.G.parameters())).add_(1e-3)
+            return super().critic(n, r)
+
+    class Writer(tacit.FisherGAN):
+        def critic(self, n: Any, r: Any) -> Any:
+            r.memory["lambda"].add_(1.0)
+            return super().critic(n, r)
+
+    small = {"prior": tacit.Gaussian(3), "networks": tacit.MLP(widths=(8,))}
+    for system, message in ((Stray, "moved .*G\\."), (Writer, "wrote the memory")):
+        with watched_turns(), pytest.raises(AssertionError, match=message):
+            tacit.fit(system(**small), make_vectors(24), steps=2, batch_size=8, precision="float32")
 
 
 @PROFILE

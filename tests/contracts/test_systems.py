@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from contract_table import CASES, RANKS, Case
+from rank_worker import rows
 from safetensors.torch import load_file
 
 import tacit
@@ -231,6 +232,17 @@ def test_two_ranks_equal_one(name, two_ranks):
     for a, b in zip(lines(log), lines(one.log), strict=True):
         assert a.keys() == b.keys()
         assert all(a[k] == pytest.approx(b[k], rel=1e-7, abs=1e-9) for k in a if "/" in k)
+
+
+def test_measures_over_two_ranks_equal_one_pass(two_ranks):
+    (a, p), (b, q) = rows(0), rows(1)
+    m = tacit.metrics
+    want = {
+        "n": 101, "fid": float(m.fid(a, b)), "lone": float(m.fid(a, b)), "is": float(m.inception_score(p, splits=1)),
+        "ms": float(m.mode_score(p, q)),
+    }  # fmt: skip
+    for rank in range(2):
+        assert json.loads((two_ranks / f"measures-{rank}.json").read_text()) == pytest.approx(want, abs=1e-9, rel=1e-9)
 
 
 def refused(call: Any, *words: str) -> str:

@@ -101,6 +101,13 @@ def test_streamed_and_merged_moments_equal_one_pass():
     np.testing.assert_allclose(streamed.cov, whole.cov, atol=1e-6)
 
 
+def test_one_rank_is_all_ranks():
+    a, _ = sets()
+    alone = m.Moments().update(a)
+    both = alone.over_ranks()
+    assert both is not alone and both.n == alone.n and (both.cov == alone.cov).all()
+
+
 def test_streamed_class_moments_equal_one_pass():
     p = torch.from_numpy(3 * sets()[0]).softmax(1).numpy()
     one = m.inception_score(p, splits=1)

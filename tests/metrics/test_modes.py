@@ -1,6 +1,9 @@
 import numpy as np
 import pytest
-from scipy.stats import entropy
+from scipy.stats import entropy, norm
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+from sklearn.neighbors import KNeighborsClassifier
 
 from tacit import metrics as m
 
@@ -72,3 +75,51 @@ def test_label_modes():
     assert (f.captured, f.missing) == (2, 1)
     assert float(f.reverse_kl) == pytest.approx(1 / 3 * np.log(2 / 3) + 2 / 3 * np.log(8 / 3))
     assert "2 of 3 modes" in str(f)
+
+
+def ring(rng, n, kept=8, sd=0.02):
+    return RING[np.arange(n) % kept] + sd * rng.normal(size=(n, 2))
+
+
+@pytest.mark.parametrize("kept", [8, 7, 5, 1])
+def test_missing_modes_are_found_without_knowing_them(kept):
+    rng = np.random.default_rng(kept)
+    f = m.missing_modes(ring(rng, 2000), ring(rng, 1500, kept))
+    assert float(f) == pytest.approx(1 - kept / 8, abs=0.01) and f.n == 2000
+    assert f.se == pytest.approx(np.sqrt(f.value * (1 - f.value) / 1999), abs=1e-6)
+
+
+def test_a_thin_mode_is_not_a_missing_one():
+    rng = np.random.default_rng(0)
+    full = ring(rng, 2000)
+    thin = np.concatenate([ring(rng, 1750, 7), full[7::8][:60]])  # the eighth at a quarter of its share
+    assert float(m.missing_modes(full, thin)) < 0.02
+    near = KNeighborsClassifier(150)  # D* in the thin mode is 1/(1 + 1/4) = .8, elsewhere ½
+    assert float(m.missing_modes(full, thin, classifier=near, threshold=0.7)) == pytest.approx(1 / 8, abs=0.02)
+    assert float(m.missing_modes(full, thin, classifier=near, threshold=0.9)) == 0
+
+
+def test_missing_share_of_gaussians_is_the_closed_form():
+    # log p/q = 2 − 2x for N(0, 1) against N(2, 1): above log 19 where x < 1 − log(19)/2
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=8000), rng.normal(size=8000) + 2
+    truth = norm.cdf(1 - np.log(19) / 2)
+    exact = m.missing_modes(x, y, classifier=LogisticRegression())
+    assert float(exact) == pytest.approx(truth, abs=4 * exact.se)
+    assert float(m.missing_modes(x, y)) == pytest.approx(truth, abs=0.05)
+    assert m.missing_modes(x, y[:4000], classifier=LogisticRegression()).value == pytest.approx(truth, abs=0.03)
+    assert m.missing_modes(x, y, noise=3.0, classifier=LogisticRegression()).value < truth / 2
+
+
+def test_missing_modes_equal_brute_force():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 2)), rng.normal(size=(90, 2)) + 1
+    rows, side = np.concatenate([x, y]), np.repeat([1, 0], [60, 90])
+    missed = 0
+    for train, test in StratifiedKFold(4, shuffle=True, random_state=3).split(rows, side):
+        odds = side[train].sum() / (1 - side[train]).sum()
+        for p, real in zip(LogisticRegression().fit(rows[train], side[train]).predict_proba(rows[test])[:, 1], side[test], strict=True):
+            balanced = p / odds / (p / odds + 1 - p)
+            missed += real and balanced > 0.6
+    f = m.missing_modes(x, y, threshold=0.6, classifier=LogisticRegression(), seed=3)
+    assert float(f) == missed / 60 and 0 < missed < 60

@@ -66,6 +66,10 @@ CASES = {
     "stacked words": lambda: m.stacked_modes(
         np.zeros((5, 3, 4, 4)), lambda p: np.full(len(p), 12), count=None
     ),
+    "missing threshold": lambda: m.missing_modes(X, Y, threshold=0.5),
+    "missing widths": lambda: m.missing_modes(X, Y[:, :2]),
+    "missing noise": lambda: m.missing_modes(X, Y, noise=-1.0),
+    "missing too few": lambda: m.missing_modes(X, Y[:5]),
     "psnr shapes": lambda: m.psnr(IMAGES, IMAGES[:2]),
     "psnr range": lambda: m.psnr(IMAGES, IMAGES * 0.9, data_range=0),
     "ssim tiny": lambda: m.ssim(IMAGES[..., :2, :2], IMAGES[..., :2, :2]),

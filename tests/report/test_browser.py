@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 
 import pytest
 
+from support import BROWSER, draw
 from tacit.report import write
 
-BROWSER = next((b for b in ("chromium", "chromium-browser", "google-chrome", "chrome") if shutil.which(b)), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium or chrome on the path, so pages are not drawn")
-
-FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--v=0", "--virtual-time-budget=3000",
-)  # fmt: skip
 
 ACTS = """
 (() => {
@@ -47,13 +40,6 @@ ACTS = """
   root.dataset.acts = JSON.stringify(out).replace(/"/g, "'");
 })();
 """
-
-
-def draw(path, profile, width):
-    command = [BROWSER, *FLAGS, f"--window-size={width},1200", f"--user-data-dir={profile}", "--dump-dom", path.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    complaints = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    return dict(re.findall(r'data-([\w-]+)="([^"]*)"', done.stdout[: done.stdout.index("<head")])), done.stdout, complaints
 
 
 @pytest.mark.parametrize(

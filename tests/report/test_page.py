@@ -6,16 +6,15 @@ import json
 import re
 import shutil
 from dataclasses import dataclass
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 import torch
 
 import tacit
+from support import Page
 from tacit.report import write
 
-VOID = {"meta", "link", "img", "br", "line", "input", "hr"}
 EVERYWHERE = {"options", "papers", "cost", "next"}
 SECTIONS = {
     "kmeans": {"samples", "clusters", "map", "labels"},
@@ -27,44 +26,6 @@ SECTIONS = {
     "table": {"samples", "clusters", "map", "labels", "scores"},
     "moons": set(),
 }
-
-
-class Page(HTMLParser):
-    """Checks nesting; collects sections, links, pictures and visible text."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.sections, self.links, self.images, self.ids, self.words = [], set(), [], [], [], []
-        self.feed(text)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attributes):
-        a = dict(attributes)
-        if tag == "section":
-            self.sections.add(a["id"])
-        if "id" in a:
-            self.ids.append(a["id"])
-        self.links += [a[k] for k in ("src", "href", "action", "data", "poster", "srcset") if k in a]
-        if tag == "img":
-            self.images.append(a)
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        pass
-
-    def handle_endtag(self, tag):
-        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
-        self.open.pop()
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] not in ("script", "style"):
-            self.words.append(data)
-
-    @property
-    def text(self):
-        return " ".join(" ".join(self.words).split())
 
 
 def blob(text):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import statistics
 import tempfile
@@ -12,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tacit.claims import Context
-from tacit.core import System, from_json, to_json
+from tacit.core import System, to_json
 
 Found = dict[str, dict[int, dict[str, float]]]
 
@@ -27,10 +29,10 @@ def contest(
     samples: int = 10_000,
     **options: Any,
 ) -> Found:
-    """Fit every system with every seed and measure what it generates.
+    """Fit every system with every seed and measure what it generates, by :func:`tacit.compare`.
 
     Args:
-        context: seeds, folder and voice.
+        context: seeds, folder and voice. The folder keeps what is finished, for as long as the code is the same.
         systems: by the name that the result gives them.
         data: a world's name, or a path.
         load: how the rows that are fitted are read (``split`` …). test: the same for the rows that are compared with.
@@ -40,21 +42,35 @@ def contest(
     Returns:
         name → seed → measure → value. On ``ring8`` and ``grid25``: modes, high-quality share, reverse KL. On others, by the
         features of a classifier trained on the labelled rows of ``load`` (the scaled rows themselves where there are no labels):
-        FID, KID, precision, recall, density, coverage. Always: minutes.
+        FID, KID, inception and mode score, precision, recall, density, coverage. Always: minutes.
     """
-    from joblib import Parallel, delayed
+    from tacit.comparison import compare
+    from tacit.comparison.measures import WORLDS
 
-    world = data.partition(":")[0] in ("ring8", "grid25")
-    features = None if world else judge(context, data, load or {})
-    tasks = [(name, seed, to_json(system)) for name, system in systems.items() for seed in context.seeds]
-    jobs = min(2, os.cpu_count() or 1)
-    run = Parallel(n_jobs=jobs, return_as="generator_unordered")
-    found: Found = {name: {} for name in systems}
-    given = (data, dict(load or {}), dict(test or load or {}), samples, options, features)
-    for name, seed, scores in run(delayed(_one)(name, seed, system, *given) for name, seed, system in tasks):
-        found[name][seed] = scores
-        context.say(f"{name} seed {seed}: " + ", ".join(f"{k} {v:.4g}" for k, v in scores.items()))
-    return {name: dict(sorted(by_seed.items())) for name, by_seed in found.items()}
+    world = data.partition(":")[0] in WORLDS
+    asked = {"systems": {n: to_json(s) for n, s in systems.items()}, "data": data, "options": options, "code": code()}
+    name = hashlib.sha256(json.dumps(asked, default=str).encode()).hexdigest()[:12]
+    found = compare(
+        systems, data, out=context.folder / f"contest-{name}" if context.folder else None, seeds=context.seeds, load=load, test=test,
+        features=None if world else judge(context, data, load or {}), samples=samples, snapshots=0, jobs=min(2, os.cpu_count() or 1),
+        overwrite=True, say=context.say, **options,
+    )  # fmt: skip
+    return {
+        name: {seed: _plain(r["measures"]) | {"minutes": r["seconds"] / 60} for seed, r in sorted(by_seed.items())}
+        for name, by_seed in found.results.items()
+    }
+
+
+def _plain(measures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    return {"modes" if k.startswith("modes captured") else k: float(v["value"]) for k, v in measures.items()}
+
+
+def code() -> str:
+    """A hash of this library's source, so that no result of other code is taken for one of this."""
+    root, found = Path(__file__).parents[1], hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        found.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return found.hexdigest()[:16]
 
 
 def summary(found: Found, measure: str) -> dict[str, tuple[float, float]]:
@@ -77,51 +93,27 @@ def flat(found: Found, *measures: str) -> dict[str, float]:
 
 def judge(context: Context, data: str, load: Mapping[str, Any]) -> str | None:
     """The file of a classifier's features for this data, trained once for a folder; None where there are no labels."""
-    from tacit import data as sources
-    from tacit.metrics import train_classifier
+    from tacit.comparison.measures import train_judge
 
-    source = sources.load(data, **load)
-    if source.labels is None:
-        return None
     base = context.folder.parent if context.folder else Path(tempfile.mkdtemp(prefix="tacit-claim-"))
-    path = base / f"features-{source.name.replace('/', '-').replace(':', '-')}.safetensors"
+    asked = hashlib.sha256(json.dumps([str(data), dict(load), code()], default=str).encode()).hexdigest()[:12]
+    path = base / f"features-{asked}.safetensors"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        net = train_classifier(source.read(0, source.n), source.labels, seed=0)
+        net = train_judge(data, dict(load))
+        if net is None:
+            return None
         net.save(path)
         context.say(f"features: a classifier of held-out accuracy {net.accuracy}")
     return str(path)
-
-
-def _one(
-    name: str, seed: int, system: Any, data: str, load: dict[str, Any], test: dict[str, Any], samples: int,
-    options: dict[str, Any], features: str | None,
-) -> tuple[str, int, dict[str, float]]:  # fmt: skip
-    import torch
-
-    import tacit
-
-    torch.set_num_threads(1)
-    model = tacit.fit(from_json(system), data, load=load or None, seed=seed, progress=False, **options)
-    return name, seed, measured(model, data, test, samples, seed, features) | {"minutes": model.info["seconds"] / 60}
 
 
 def measured(model: Any, data: str, test: dict[str, Any], samples: int, seed: int, features: str | None) -> dict[str, float]:
     """What the measures say of a model's samples."""
     from tacit import data as sources
     from tacit import metrics
-    from tacit.cli.evaluate import generation
-    from tacit.data import worlds
+    from tacit.comparison.measures import Ruler, capture
 
-    name = data.partition(":")[0]
-    if name in ("ring8", "grid25"):
-        means, sd = worlds.modes(data)
-        found = metrics.modes(model.sample(max(samples, 2500), seed=seed), means, sd)
-        assert found.high_quality is not None
-        return {
-            "modes": float(found.captured), "high-quality share": found.high_quality.value, "reverse KL": found.reverse_kl.value,
-        }  # fmt: skip
-    source = sources.load(data, **test)
     extractor: Any = "pixels" if features is None else metrics.load_classifier(features)
-    figures = generation(model, source, seed, extractor, 5, samples)
-    return {k: float(np.asarray(f.value)) for k, f in figures.items()}
+    source = sources.load(data, **test)
+    figures = capture(model, source.name, seed, extractor, samples) or Ruler(source, extractor, most=samples, seed=seed)(model)
+    return {"modes" if k.startswith("modes captured") else k: float(np.asarray(f.value)) for k, f in figures.items()}

@@ -15,11 +15,12 @@ HELP = (
     "[bold]tacit fit clustergan digits -o runs/demo[/] fits; "
     "[bold]tacit cluster runs/demo NEW-DATA -o labels.csv[/] uses the result."
 )
-ORDER = ("systems", "fit", "resume", "sample", "encode", "cluster", "evaluate", "features", "report", "reproduce", "cite")
+ORDER = ("systems", "fit", "resume", "compare", "sample", "encode", "cluster", "evaluate", "features", "report", "reproduce", "cite")
 SHORT = {
     "systems": "List the systems: what each does, what it can be asked, its paper.",
     "fit": "Fit a system to data.",
     "resume": "Go on with a run that was killed or interrupted.",
+    "compare": "Set compositions side by side on one data set.",
     "sample": "Generate rows: arrays, a table or a sheet of pictures.",
     "encode": "Codes of new rows.",
     "cluster": "Clusters of new rows, as a CSV file.",
@@ -61,10 +62,10 @@ def build(argv: list[str]) -> typer.Typer:
 
 
 def _fill(app: typer.Typer, name: str, argv: list[str]) -> None:
-    if name == "fit":
-        from tacit.cli import fit
+    if name in ("fit", "compare"):
+        from tacit.cli import compare, fit
 
-        fit.add(app, argv)
+        (fit if name == "fit" else compare).add(app, argv)
         return
     run, doc, args, opts = _command(name)
     command(app, name, run, doc, args, opts, SHORT[name])
@@ -121,7 +122,7 @@ def _command(name: str) -> tuple[Callable[[dict[str, Any]], int], str, list[Arg]
             systems.report,
             "Write report.html: samples, curves, the map of codes, options, papers, cost.",
             [uses.RUN, some_data],
-            data,
+            [*data, uses.ALLOW],
         )
     if name == "reproduce":
         from tacit.cli import reproduce

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import torch
-
 from tacit.cli import spec, uses
 from tacit.cli.output import give, say, table, target
 from tacit.cli.spec import Opt
 from tacit.errors import InputError
 from tacit.files import write_json
-from tacit.model import Model, can
+from tacit.model import can
 
 OPTIONS = [
     Opt("features", "FILE", "Features for FID, KID and PRDC: a file that tacit features wrote", default="the scaled data itself"),
@@ -32,24 +29,25 @@ def evaluate(given: dict[str, Any]) -> int:
         raise InputError(f"got --k {k} and -n {most}; expected --k of 1 or more and -n of 2 or more; raise them")
     model = uses.open_model(given)
     source = uses.rows_for(model, given)
-    extractor: Any = "pixels"
+    from tacit.comparison import measures
+
+    judge: Any = "pixels"
     if "features" in given:
         from tacit.metrics import load_classifier
 
-        extractor = load_classifier(given["features"])
-        _refuse_features(extractor, source, given["features"])
+        judge = load_classifier(given["features"])
+        measures.fits(judge, source, f"--features {given['features']}")
     figures: dict[str, Any] = {}
-    if "cluster" in can(model.system):
-        figures |= clustering(model, source, seed)
-    if "reconstruct" in can(model.system):
-        figures |= reconstruction(model, source, seed)
-    if "sample" in can(model.system):
-        figures |= generation(model, source, seed, extractor, k, most)
-    if "score" in can(model.system):
-        scores = model.score(source, seed=seed)
-        from tacit.metrics.figure import mean_figure
-
-        figures["mean score"] = mean_figure(scores)
+    able = can(model.system)
+    if "cluster" in able:
+        figures |= measures.clustering(model, source, seed)
+    if "reconstruct" in able:
+        figures |= measures.reconstruction(model, source, seed)
+    if "sample" in able:
+        figures |= measures.Ruler(source, judge, k=k, most=most, seed=seed)(model)
+        figures |= measures.capture(model, source.name, seed, judge, min(most, source.n))
+    if "score" in able:
+        figures["mean score"] = measures.mean_figure(model.score(source, seed=seed))
     if not figures:
         raise InputError(
             f"{type(model.system).__name__} can only {', '.join(can(model.system))}; "
@@ -76,85 +74,6 @@ def _interval(f: Any) -> str:
     return (
         f"{f.low:.4g} … {f.high:.4g}" if f.low is not None and f.high is not None else f"± {f.se:.2g}" if f.se is not None else ""
     )
-
-
-def _refuse_features(extractor: Any, source: Any, name: str) -> None:
-    if tuple(extractor.shape) != tuple(source.shape):
-        raise InputError(
-            f"--features {name} takes rows of shape {tuple(extractor.shape)}; the data has {tuple(source.shape)}; "
-            "make features for this data with tacit features"
-        )
-
-
-def prepared(model: Model, source: Any, most: int | None = None, seed: int = 0) -> np.ndarray:
-    """Rows as the networks see them, ``(n, *shape)``; a seeded choice of them where there are more than ``most``."""
-    if most is not None and source.n > most:
-        source = source.subset(np.sort(np.random.default_rng(seed).choice(source.n, most, replace=False)))
-    parts = [model.spec.prepare(source.read(s, min(s + 4096, source.n))) for s in range(0, source.n, 4096)]
-    return torch.cat(parts).numpy()
-
-
-def clustering(model: Model, source: Any, seed: int) -> dict[str, Any]:
-    """Agreement with labels where there are any; silhouette in the space of the codes, or of the data."""
-    from tacit import metrics
-
-    found = model.cluster(source, seed=seed)
-    figures: dict[str, Any] = {}
-    y = source.labels
-    if y is not None and (y >= 0).any():
-        figures = {
-            "ACC": metrics.accuracy(y, found),
-            "NMI": metrics.nmi(y, found),
-            "ARI": metrics.ari(y, found),
-            "purity": metrics.purity(y, found),
-        }
-    if 2 <= len(np.unique(found)) < source.n:
-        coded = "encode" in can(model.system)
-        where = model.encode(source, seed=seed) if coded else prepared(model, source)
-        figures[f"silhouette of {'codes' if coded else 'data'}"] = metrics.silhouette(where.reshape(len(where), -1), found)
-    return figures
-
-
-def reconstruction(model: Model, source: Any, seed: int) -> dict[str, Any]:
-    """Mean squared error of a number, in scaled units."""
-    from tacit.metrics.figure import mean_figure
-
-    x = prepared(model, source, 10_000, seed)
-    n = len(x)
-    rows = source if source.n == n else source.subset(np.sort(np.random.default_rng(seed).choice(source.n, n, replace=False)))
-    back = model.reconstruct(rows, seed=seed, raw=False)
-    return {"reconstruction MSE": mean_figure(np.square(back - x).reshape(n, -1).mean(1))}
-
-
-def generation(model: Model, source: Any, seed: int, extractor: Any, k: int, most: int) -> dict[str, Any]:
-    """FID, KID, precision, recall, density, coverage; modes where the data has known ones."""
-    from tacit import metrics
-    from tacit.data import worlds
-
-    real = prepared(model, source, most, seed)
-    fake = model.sample(len(real), seed=seed, raw=False)
-    if extractor == "pixels":
-        a, b = metrics.pixels(real), metrics.pixels(fake)
-    else:
-        # The classifier was trained on the data in its own units.
-        a, b = (metrics.extract(extractor, raw_units(model, x)) for x in (real, fake))
-    figures: dict[str, Any] = {"FID": metrics.fid(a, b), "KID": metrics.kid(a, b, subset_size=min(1000, len(a)), seed=seed)}
-    if len(a) > k:
-        p = metrics.prdc(a, b, k=k)
-        figures |= {n: getattr(p, n) for n in ("precision", "recall", "density", "coverage")}
-    if source.name.partition(":")[0] in ("ring8", "grid25"):
-        means, sd = worlds.modes(source.name)
-        m = metrics.modes(model.sample(max(len(real), 2500), seed=seed), means, sd)
-        figures[f"modes captured, of {m.n_modes}"] = metrics.Figure(float(m.captured), n=2500)
-        if m.high_quality is not None:
-            figures["high-quality share"] = m.high_quality
-    return figures
-
-
-def raw_units(model: Model, x: np.ndarray) -> np.ndarray:
-    """Scaled rows in the data's own units, still ``(n, *shape)``."""
-    raw = model.spec.undo(x)
-    return (raw if model.spec.layout is None else model.spec.layout.apply(raw)).reshape(len(x), *model.spec.shape)
 
 
 def features(given: dict[str, Any]) -> int:

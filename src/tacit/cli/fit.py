@@ -15,7 +15,7 @@ from tacit.cli import sources, spec
 from tacit.cli.output import duration, first, say, writable
 from tacit.cli.spec import Arg, Opt
 from tacit.core.nets import Nets
-from tacit.core.part import from_json, get, hints, names, plain
+from tacit.core.part import find, from_json, hints, modules, names, plain
 from tacit.engine.options import Options
 from tacit.errors import InputError, suggest
 from tacit.model import Model, can, load
@@ -104,8 +104,10 @@ def starting_point(argv: list[str]) -> Any:
     if named is None:
         return None
     try:
-        return get("system", named)()
+        return find("system", named)()
     except InputError:
+        if ":" in named:
+            raise
         known = names("system")
         near = suggest(named.lower(), known)
         near = f"{near} See" if near else f"; expected one of: {', '.join(known)}; see"
@@ -159,11 +161,16 @@ def _given_parts(argv: list[str]) -> dict[str, str]:
     return {k[2:]: v for k, v in _pairs(argv).items() if v and not v.startswith("--")}
 
 
+def names_system(word: str, more: bool) -> bool:
+    """Whether the first word names the system, by name or by import path, and not the data."""
+    return plain(word) in {plain(n) for n in names("system")} or (":" in word and more)
+
+
 def fit(given: dict[str, Any], base: Any) -> int:
     """Run the fit that a parsed command line describes."""
     config = config_of(given["config"]) if "config" in given else None
     words = [given[k] for k in ("system", "data") if k in given]
-    if base is not None and words and plain(words[0]) in {plain(n) for n in names("system")}:
+    if base is not None and words and names_system(words[0], "data" in given):
         words = words[1:]
     if len(words) > 1:
         raise InputError(f"tacit fit got two data sets, '{words[0]}' and '{words[1]}'; expected one; leave one out")
@@ -268,7 +275,7 @@ def finished(model: Model, folder: Path, given: dict[str, Any]) -> None:
     if not first():
         return
     if not given.get("no-report"):
-        write_report(folder)
+        write_report(folder, modules(model.system))
     if given.get("quiet"):
         return
     info, name = model.info, type(model.system).name
@@ -285,14 +292,14 @@ def finished(model: Model, folder: Path, given: dict[str, Any]) -> None:
     say(f"next: {look}, or: {then}")
 
 
-def write_report(folder: Path) -> None:
+def write_report(folder: Path, allow: tuple[str, ...] = ()) -> None:
     """The run's page; a fit does not fail for want of it."""
     from tacit.cli.output import debugging
 
     try:
         from tacit.report import write
 
-        write(folder)
+        write(folder, allow=allow)
     except Exception as e:
         if debugging():
             raise

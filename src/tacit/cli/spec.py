@@ -30,6 +30,7 @@ class Opt:
     flag: bool = False
     hidden: bool = False
     default: str = ""
+    many: bool = False
 
     def annotation(self) -> Any:
         shown = lower(self.help).replace("[", r"\[")
@@ -39,7 +40,7 @@ class Opt:
         kw: dict[str, Any] = {"help": shown, "rich_help_panel": self.panel, "show_default": False, "hidden": self.hidden}
         if self.flag:
             return Annotated[bool, typer.Option(*decls, **kw)]
-        return Annotated[str | None, typer.Option(*decls, metavar=self.metavar, **kw)]
+        return Annotated[list[str] | None if self.many else str | None, typer.Option(*decls, metavar=self.metavar, **kw)]
 
 
 def lower(text: str) -> str:
@@ -75,7 +76,7 @@ def command(
         parameters.append(inspect.Parameter(f"v{i}", kind, annotation=o.annotation(), default=default))
 
     def call(**values: Any) -> int:
-        given = {keys[int(k[1:])]: v for k, v in values.items() if v is not None and v is not False}
+        given = {keys[int(k[1:])]: v for k, v in values.items() if v is not None and v is not False and v != []}
         return run(given) or 0
 
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -148,14 +149,16 @@ def part_type(hint: Any) -> Any:
 
 
 def pick(kind: str, name: str, base: Any, option: str) -> Any:
-    """A part by name; the part that is there already keeps its tuned values when it is named again."""
-    from tacit.core.part import get, names, plain
+    """A part by name or import path; the part that is there already keeps its tuned values when it is named again."""
+    from tacit.core.part import find, names, plain
 
     if plain(name) == "none" and "none" not in names(kind):
         return None
     try:
-        cls = get(kind, name)
-    except InputError:
+        cls = find(kind, name)
+    except InputError as e:
+        if ":" in name:
+            raise InputError(f"--{option} got '{name}': {e}") from None
         known = names(kind)
         raise InputError(
             f"--{option} got '{name}', which is no {kind}; expected one of: {', '.join(known)}{suggest(name.lower(), known)}"

@@ -106,18 +106,19 @@ def cite(given: dict[str, Any]) -> int:
 
 def report(given: dict[str, Any]) -> int:
     """Write report.html of a run."""
+    from tacit.cli.fit import allowed, load_of
     from tacit.report import write
 
-    run = Path(given["run"])
+    run, allow = Path(given["run"]), allowed(given)
     options = sources.load_options(given)
+    more: dict[str, Any] = {"allow": allow} if allow else {}
     if "data" in given:
-        from tacit.cli.fit import load_of
         from tacit.model import load
 
         data = sources.place(given["data"])
-        options = sources.reading(load(run), data, given, load_of(run))[1]
-        page = write(run, data=data, load=options)
+        options = sources.reading(load(run, allow=allow), data, given, load_of(run))[1]
+        page = write(run, data=data, load=options, **more)
     else:
-        page = write(run, load=options) if options else write(run)
+        page = write(run, load=options, **more) if options else write(run, **more)
     say(f"the report is {page}")
     return 0

@@ -118,6 +118,58 @@ def get(kind: str, name: str) -> type[Part]:
         ) from None
 
 
+def outside(tag: str) -> type[Part]:
+    """The part class at an import path, ``module:Class``; importing it runs its module.
+
+    Raises:
+        InputError: nothing can be imported from there, or what is there is not a part.
+    """
+    module, _, qualname = tag.partition(":")
+    try:
+        cls: Any = importlib.import_module(module)
+        for piece in qualname.split("."):
+            cls = getattr(cls, piece)
+    except (ImportError, AttributeError, ValueError) as e:
+        raise InputError(
+            f"the class {tag} cannot be imported ({e}); expected it at that path; put its module on the Python path"
+        ) from None
+    if not (isinstance(cls, type) and issubclass(cls, Part)):
+        raise InputError(f"{tag} is not a part; expected a subclass of tacit.System or another part; check the path")
+    return cls
+
+
+def find(kind: str, name: str) -> type[Part]:
+    """The class of a part: a registered name, or the import path ``module:Class`` of one of the caller's own.
+
+    >>> find("objective", "hinge").__name__, find("objective", "tacit.objectives:Hinge").__name__
+    ('Hinge', 'Hinge')
+
+    Raises:
+        InputError: there is none, or it is of another kind.
+    """
+    if ":" not in name:
+        return get(kind, name)
+    cls = outside(name)
+    if cls.kind != kind or cls.abstract:
+        got = f"of the kind {cls.kind}{', and abstract' if cls.abstract else ''}"
+        raise InputError(f"{name} is {got}; expected one of the kind {kind}; check the path")
+    return cls
+
+
+def modules(value: Any) -> tuple[str, ...]:
+    """Modules outside Tacit that a part, or its JSON, names: those that reading it again must be allowed to import."""
+    if isinstance(value, Part):
+        value = to_json(value)
+    found: list[str] = []
+    if isinstance(value, dict):
+        if set(value) == {"part", "options"} and ":" in str(value["part"]):
+            found.append(str(value["part"]).partition(":")[0])
+        found += [m for v in value.values() for m in modules(v)]
+    elif isinstance(value, list | tuple):
+        found += [m for v in value for m in modules(v)]
+    return tuple(dict.fromkeys(found))
+
+
 def to_json(value: Any) -> Any:
     """A part, or a plain value, as JSON: ``{"part": "objective/hinge", "options": {…}}``."""
     if isinstance(value, Part):
@@ -147,22 +199,13 @@ def from_json(value: Any, allow: tuple[str, ...] = ()) -> Any:
     if isinstance(value, dict) and set(value) == {"part", "options"}:
         tag = value["part"]
         if ":" in tag:
-            module, _, qualname = tag.partition(":")
+            module = tag.partition(":")[0]
             if not any(module == a or module.startswith(a + ".") for a in (*allow, "tacit.claims")):
                 raise InputError(
                     f"the model uses the class {tag}, which is not part of Tacit; expected a module that the caller "
                     f"allows; load it with allow=({module!r},) if you trust that code"
                 )
-            try:
-                cls: Any = importlib.import_module(module)
-                for piece in qualname.split("."):
-                    cls = getattr(cls, piece)
-            except (ImportError, AttributeError) as e:
-                raise InputError(
-                    f"the class {tag} cannot be imported ({e}); expected it at that path; put its module on the Python path"
-                ) from None
-            if not (isinstance(cls, type) and issubclass(cls, Part)):
-                raise InputError(f"{tag} is not a part; expected a subclass of tacit.System or another part; check the file")
+            cls: Any = outside(tag)
         elif "/" not in tag:
             raise InputError(f"there is no part '{tag}'; expected 'kind/name' or 'module:Class'; check the file")
         else:

@@ -97,6 +97,32 @@ def fit(
         return _finish(engine, main, config)
 
 
+def check(system: System, X: Any, *, load: dict[str, Any] | None = None, **options: Any) -> None:
+    """Refuse what :func:`fit` would refuse before its first step, and train and write nothing.
+
+    Phases that must be entered first (pretrained affinities, centroids) are not tried. Arguments as :func:`fit`.
+
+    >>> from tacit.systems import GAN
+    >>> check(GAN(pack=3), "ring8", batch_size=32)
+    Traceback (most recent call last):
+    tacit.errors.InputError: GAN got 32 rows at once with pack=3; expected a multiple of 3; ...
+
+    Raises:
+        InputError: data, options or composition cannot be used.
+    """
+    opts = options_.make(options)
+    if not isinstance(system, System):
+        raise InputError(f"check got {type(system).__name__}; expected a system such as ClusterGAN(); pass one")
+    sources = sources_of(system, X, load or {})
+    main = sources[system.streams()[0]]
+    spec = Spec.learn(main, scale=system.scale)
+    for source in sources.values():
+        spec.check(source)
+    system.check(spec, main.n)
+    with torch.random.fork_rng():
+        _build(system, spec, opts, sources, None, Ranks(), None, {}, (), None, None).rehearse()
+
+
 def resume(
     run: str | os.PathLike[str], X: Any = None, *, callbacks: Sequence[Callback] = (), progress: Any = None,
     weights: Any = None, allow: tuple[str, ...] = (),

@@ -130,15 +130,7 @@ class Run:
 
     def _phase(self, resumed: dict[str, Tensor] | None, state: dict[str, Any] | None) -> None:
         phase, steps = self.phases[self.phase_index], self.plan[self.phase_index]
-        batch = min(phase.batch or self.default_batch, self.n_rows)
-        self.batch_size = batch
-        if batch % (self.ranks.world * self.options.accumulate):
-            raise InputError(
-                f"a batch of {batch} rows cannot be split over {self.ranks.world} ranks × {self.options.accumulate} "
-                f"micro-batches; expected a multiple of {self.ranks.world * self.options.accumulate}; change batch_size"
-            )
-        self.local = batch // self.ranks.world
-        self.feed = self.make_feed(batch, self.options.seed + 1000 * self.phase_index)
+        self._feed(phase)
         if phase.enter and resumed is None:
             self._enter(phase)
             if self.stopping is not None and self.ranks.world == 1:
@@ -147,7 +139,7 @@ class Run:
             return
         self.scale, self.plateau = 1.0, {}
         self._bind(phase)
-        self._dry(phase, resumed is not None)
+        self._dry()
         if resumed is not None and state is not None:
             restore(self, resumed, state)
         elif self.options.max_minutes:
@@ -164,6 +156,29 @@ class Run:
         self._flush(phase)
         if self.folder is not None and self.phase_index + 1 < len(self.phases):
             self.save()
+
+    def rehearse(self) -> None:
+        """Refuse what :meth:`go` would refuse before its first step, as far as no phase must be entered for it; train nothing."""
+        with torch.no_grad():
+            for index, phase in enumerate(self.phases):
+                if phase.enter:
+                    return
+                self.phase_index = index
+                self._feed(phase)
+                if phase.turns:
+                    self._bind(phase)
+                    self._dry()
+
+    def _feed(self, phase: Phase) -> None:
+        batch = min(phase.batch or self.default_batch, self.n_rows)
+        self.batch_size = batch
+        if batch % (self.ranks.world * self.options.accumulate):
+            raise InputError(
+                f"a batch of {batch} rows cannot be split over {self.ranks.world} ranks × {self.options.accumulate} "
+                f"micro-batches; expected a multiple of {self.ranks.world * self.options.accumulate}; change batch_size"
+            )
+        self.local = batch // self.ranks.world
+        self.feed = self.make_feed(batch, self.options.seed + 1000 * self.phase_index)
 
     def _first_trained(self) -> int:
         return next(i for i, p in enumerate(self.phases) if p.turns)
@@ -193,7 +208,7 @@ class Run:
         r.__dict__.update(memory=self.nets.memory, step=step, progress=step / steps, size=self.local)
         return r
 
-    def _dry(self, phase: Phase, resumed: bool) -> None:
+    def _dry(self) -> None:
         """Refuse before the first step what cannot train; choose the precision; estimate the cost."""
         kept = (self.feed.state(), self.rng.state(), self.rule_rng.state(), torch.get_rng_state())
         buffers = self.nets.buffers()

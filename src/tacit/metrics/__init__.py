@@ -18,7 +18,7 @@ from tacit.metrics.figure import Figure
 from tacit.metrics.images import ClassMoments, inception_score, mode_score
 from tacit.metrics.kernels import energy_distance, kid, mmd
 from tacit.metrics.manifolds import PRDC, prdc
-from tacit.metrics.modes import Modes, label_modes, modes, stacked_modes
+from tacit.metrics.modes import Modes, label_modes, missing_modes, modes, stacked_modes
 from tacit.metrics.quality import (
     epe,
     iou,
@@ -65,6 +65,7 @@ __all__ = [
     "log_ratio",
     "matching",
     "memorisation_test",
+    "missing_modes",
     "mmd",
     "mode_score",
     "modes",

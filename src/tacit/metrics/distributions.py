@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
+import torch.distributed as dist
 from scipy.linalg import eigh
 
 from tacit.errors import InputError
@@ -57,6 +59,36 @@ class Moments:
         delta = b[0] - a[0]
         scatter = a[1] + b[1] + np.outer(delta, delta) * (self.n * other.n / n)
         return Moments(n, a[0] + delta * (other.n / n), scatter)
+
+    def over_ranks(self) -> Moments:
+        """The moments of what all ranks saw, on every rank, as a new object; this one's where there is one.
+
+        Two sums over ``torch.distributed``: Σ n·(1, mean), then Σ of the scatters about the common mean. A rank
+        that saw no rows joins with ``Moments()`` and needs to know nothing.
+        """
+        if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+            return Moments(self.n, self.mean, self.scatter)
+        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+
+        def total(x: np.ndarray, operation: Any = dist.ReduceOp.SUM) -> np.ndarray:
+            t = torch.as_tensor(x, dtype=torch.float64, device=device).clone()
+            dist.all_reduce(t, operation)
+            return t.cpu().numpy()
+
+        width = int(total(np.array(0 if self.mean is None else len(self.mean)), dist.ReduceOp.MAX))
+        mean = np.zeros(width) if self.mean is None else self.mean
+        scatter = np.zeros((width, width)) if self.scatter is None else self.scatter
+        if len(mean) != width:
+            mean, scatter = np.full(width, np.nan), np.full((width, width), np.nan)
+        first = total(np.append(mean * self.n, self.n))
+        n = round(float(first[-1])) if np.isfinite(first).all() else -1
+        if n < 0:
+            raise InputError(
+                f"the ranks' features differ in width, the widest has {width}; expected the same; use one extractor"
+            )
+        common = first[:-1] / max(n, 1)
+        apart = mean - common
+        return Moments(n, common, total(scatter + self.n * np.outer(apart, apart)))
 
     @property
     def cov(self) -> np.ndarray:

@@ -41,6 +41,10 @@ class ClassMoments:
         """Both parts together, as a new object."""
         return ClassMoments(self.moments.merge(other.moments))
 
+    def over_ranks(self) -> ClassMoments:
+        """What all ranks saw, on every rank, see :meth:`Moments.over_ranks`."""
+        return ClassMoments(self.moments.over_ranks())
+
 
 def inception_score(p: Any, *, splits: int = 10, seed: int = 0) -> Figure:
     """Inception score, in [1, classes], higher is better: IS = exp(E_x KL(p(y|x) ‖ p(y))), p(y) = E_x p(y|x).

@@ -103,7 +103,8 @@ def render(f: Findings, *, max_points: int, seed: int, methods: Sequence[str]) -
         notes.append(note(f"Figures about rows rest on {share} rows, drawn at random (seed {seed})."))
     heading = f"{f.title} on {f.data_name}"
     values = {
-        "title": text(f"{heading} – Tacit"), "heading": text(heading), "status": about.status(f), "summary": about.summary(f),
+        "title": text(f"{heading} – Tacit"), "brand": "Tacit run report", "heading": text(heading), "status": about.status(f),
+        "summary": about.summary(f),
         "tiles": about.tiles(f, found, modes), "notes": "".join(notes), "nav": f"<ul>{nav}</ul>", "sections": "\n".join(body),
         "footer": text(f"Written by Tacit {__version__}, seed {seed}. This file needs no network and sends nothing."),
     }  # fmt: skip

@@ -96,11 +96,11 @@ def asset(name: str) -> str:
     return (files("tacit.report") / "assets" / name).read_text(encoding="utf-8")
 
 
-def page(values: dict[str, str], data: dict[str, Any]) -> str:
+def page(values: dict[str, str], data: dict[str, Any], scripts: Sequence[str] = SCRIPTS) -> str:
     """The whole page: the template with its style, scripts, ``values`` and ``data`` put in."""
     blob = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c").replace("\u2028", " ")
     filled = {
-        **values, "style": asset("style.css"), "script": "\n".join(asset(s) for s in SCRIPTS), "data": blob,
+        **values, "style": asset("style.css"), "script": "\n".join(asset(s) for s in scripts), "data": blob,
     }  # fmt: skip
     pieces = asset("page.html").split("{{")
     out = [pieces[0]]

@@ -171,6 +171,25 @@ def atlas(images: Any, cell_px: int = 32, **pixels: Any) -> tuple[Image.Image, i
     return Image.fromarray(sheet), columns, width, height
 
 
+def plane(points: np.ndarray, behind: np.ndarray | None, low: Any, high: Any, side_px: int = 200) -> Image.Image:
+    """Points ``(n, 2)`` in blue over others in grey, from the corner ``low`` to ``high``; what lies outside is put on the edge.
+
+    >>> plane(np.zeros((3, 2)), None, (-1, -1), (1, 1), side_px=50).size
+    (50, 50)
+    """
+    zoom, low, high = 3, np.asarray(low, np.float64), np.asarray(high, np.float64)
+    side = side_px * zoom
+    sheet = Image.new("RGBA", (side, side), (128, 128, 128, 24))
+    for rows, colour, radius in ((behind, (128, 132, 138, 130), 2.2), (points, (59, 125, 216, 210), 3.2)):
+        layer = Image.new("RGBA", (side, side), (*colour[:3], 0))
+        draw = ImageDraw.Draw(layer)
+        for x, y in [] if rows is None else np.clip((np.asarray(rows, np.float64) - low) / (high - low), 0, 1):
+            at, up = 6 + x * (side - 12), 6 + (1 - y) * (side - 12)
+            draw.ellipse((at - radius, up - radius, at + radius, up + radius), fill=colour)
+        sheet.alpha_composite(layer)
+    return sheet.resize((side_px, side_px), Image.Resampling.BOX)
+
+
 def data_uri(image: Image.Image, heavy_bytes: int = 60_000) -> str:
     """A picture inside the page: PNG, or WebP (quality 85) where PNG is heavy and WebP lighter."""
     png = io.BytesIO()
