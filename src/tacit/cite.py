@@ -18,8 +18,8 @@ _MENTION = re.compile(
 
 KNOWN = {
     "arXiv:1406.2661": (
-        "Goodfellow, Ian and Pouget-Abadie, Jean and Mirza, Mehdi and Xu, Bing and Warde-Farley, David and "
-        "Ozair, Sherjil and Courville, Aaron and Bengio, Yoshua",
+        "Goodfellow, Ian and Pouget-Abadie, Jean and Mirza, Mehdi and Xu, Bing and Warde-Farley, David and Ozair, Sherjil and "
+        "Courville, Aaron and Bengio, Yoshua",
         "Generative Adversarial Networks",
     ),
     "arXiv:1511.06434": (
@@ -99,28 +99,13 @@ KNOWN = {
         "Improved Techniques for Training GANs",
     ),
     "arXiv:1502.02761": ("Li, Yujia and Swersky, Kevin and Zemel, Richard", "Generative Moment Matching Networks"),
-    "arXiv:1702.08398": (
-        "Mroueh, Youssef and Sercu, Tom and Goel, Vaibhava",
-        "McGan: Mean and Covariance Feature Matching GAN",
-    ),
-    "arXiv:1705.08584": (
-        "Li, Chun-Liang and Chang, Wei-Cheng and Cheng, Yu and Yang, Yiming and Póczos, Barnabás",
-        "MMD GAN: Towards Deeper Understanding of Moment Matching Network",
-    "arXiv:1706.06216": (
-        "Li, Yujia and Schwing, Alexander and Wang, Kuan-Chieh and Zemel, Richard",
-        "Dualing GANs",
-    ),
-    "https://openreview.net/forum?id=S1X7nhsxl": (
-        "Warde-Farley, David and Bengio, Yoshua",
-        "Improving Generative Adversarial Networks with Denoising Feature Matching",
-    ),
     "arXiv:1712.04086": (
         "Lin, Zinan and Khetan, Ashish and Fanti, Giulia and Oh, Sewoong",
         "PacGAN: The power of two samples in generative adversarial networks",
     ),
     "arXiv:1606.00704": (
-        "Dumoulin, Vincent and Belghazi, Ishmael and Poole, Ben and Mastropietro, Olivier and Lamb, Alex and Arjovsky, Martin and "
-        "Courville, Aaron",
+        "Dumoulin, Vincent and Belghazi, Ishmael and Poole, Ben and Mastropietro, Olivier and Lamb, Alex and Arjovsky, Martin "
+        "and Courville, Aaron",
         "Adversarially Learned Inference",
     ),
     "arXiv:1605.09782": ("Donahue, Jeff and Krähenbühl, Philipp and Darrell, Trevor", "Adversarial Feature Learning"),
@@ -150,10 +135,6 @@ KNOWN = {
         "Metz, Luke and Poole, Ben and Pfau, David and Sohl-Dickstein, Jascha",
         "Unrolled Generative Adversarial Networks",
     ),
-    "arXiv:1701.04862": (
-        "Arjovsky, Martin and Bottou, Léon",
-        "Towards Principled Methods for Training Generative Adversarial Networks",
-    ),
     "arXiv:1706.04156": ("Nagarajan, Vaishnavh and Kolter, J. Zico", "Gradient descent GAN optimization is locally stable"),
     "arXiv:1705.09367": (
         "Roth, Kevin and Lucchi, Aurelien and Nowozin, Sebastian and Hofmann, Thomas",
@@ -169,6 +150,20 @@ KNOWN = {
         "Maximum Likelihood from Incomplete Data via the EM Algorithm",
     ),
     "doi:10.1109/TIT.1982.1056489": ("Lloyd, Stuart P.", "Least Squares Quantization in PCM"),
+    "arXiv:1701.04862": (
+        "Arjovsky, Martin and Bottou, Léon",
+        "Towards Principled Methods for Training Generative Adversarial Networks",
+    ),
+    "arXiv:1702.08398": ("Mroueh, Youssef and Sercu, Tom and Goel, Vaibhava", "McGan: Mean and Covariance Feature Matching GAN"),
+    "arXiv:1705.08584": (
+        "Li, Chun-Liang and Chang, Wei-Cheng and Cheng, Yu and Yang, Yiming and Póczos, Barnabás",
+        "MMD GAN: Towards Deeper Understanding of Moment Matching Network",
+    ),
+    "arXiv:1706.06216": ("Li, Yujia and Schwing, Alexander and Wang, Kuan-Chieh and Zemel, Richard", "Dualing GANs"),
+    "https://openreview.net/forum?id=S1X7nhsxl": (
+        "Warde-Farley, David and Bengio, Yoshua",
+        "Improving Generative Adversarial Networks with Denoising Feature Matching",
+    ),
 }
 """Authors and titles by identifier, for BibTeX; a paper that is not here is cited by author and year."""
 

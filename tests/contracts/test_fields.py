@@ -16,9 +16,8 @@ from tacit.data import Spec, load, streams
 from tacit.engine.run import doubled
 from tacit.networks.activations import Deformed
 
-
-ESTIMATES = ("energygan-by-neighbours",)
-"""Compositions with a term whose gradient is an estimate, and not the slope of its value."""
+ESTIMATES = ("energygan-by-neighbours", "denoisingfeaturematchinggan")
+"""Compositions with a term whose gradient is not the slope of its value: an estimate, or a target that is held fixed."""
 
 
 def games() -> list[tuple[str, int]]:

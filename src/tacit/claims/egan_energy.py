@@ -27,7 +27,7 @@ def systems() -> dict[str, System]:
     same: dict[str, Any] = {"prior": Gaussian(4), "networks": MLP(widths=(128, 128))}
     slow, fast = Adam(2e-4), Adam(1e-3)
     return {
-        **{k: EnergyGAN(entropy=k, **same) for k in OURS},
+        **{k: EnergyGAN(entropy=k, **same) for k in OURS},  # type: ignore[arg-type]
         "constant": EnergyGAN(entropy="constant", level=0.01, **same),
         RIVALS[0]: GAN(rule=slow, critic_rule=slow, **same),
         RIVALS[1]: GAN(rule=slow, critic_rule=fast, **same),

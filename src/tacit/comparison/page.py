@@ -19,7 +19,7 @@ from tacit.cite import papers
 from tacit.comparison.measures import scale
 from tacit.comparison.run import Comparison
 from tacit.comparison.summary import interval
-from tacit.core.game import System
+from tacit.core.game import System, Turn
 from tacit.core.part import Part, to_json
 from tacit.core.parts import Networks
 from tacit.data import Source, Spec
@@ -142,9 +142,16 @@ def updates(system: System) -> str:
     parts = []
     for phase in system.phases():
         if phase.turns:
-            said = ", ".join(f"{' + '.join(t.names)} {number(t.times / t.every)}" for t in phase.turns)
+            said = ", ".join(f"{' + '.join(t.names)} {_often(t)}" for t in phase.turns)
             parts.append(f"{phase.name}: {said}" if sum(bool(p.turns) for p in system.phases()) > 1 else said)
     return "; ".join(parts) or "none"
+
+
+def _often(turn: Turn) -> str:
+    if not callable(turn.times):
+        return number(turn.times / turn.every)
+    first, later = (turn.times(step) for step in (0, 10**6 + 1))
+    return f"{number(first / turn.every)} at first, later {number(later / turn.every)}"
 
 
 def weights(found: Comparison, name: str) -> dict[str, int]:

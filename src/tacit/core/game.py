@@ -283,7 +283,7 @@ class System(Part):
         return n
 
     def after(self, memory: dict[str, Tensor], log: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Memory updates after a turn, after each of its repetitions; ``log`` maps ``player/term`` to detached tensors, averaged over ranks."""
+        """Memory updates after each repetition of a turn; ``log`` maps ``player/term`` to detached tensors, averaged over ranks."""
         return {}
 
     def fit(self, X: Any, **options: Any) -> Any:

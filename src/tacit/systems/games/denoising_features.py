@@ -85,12 +85,12 @@ class DenoisingFeatureMatchingGAN(Adversarial):
         return (Phase(first, Turn("denoiser", self.denoiser_rule), *rest),)
 
     def critic(self, n: Nets, r: Round) -> Terms:
-        with torch.no_grad():
+        with n.given():
             fake = n.G(r.z)
         return self.contest(lambda x: n.D(n.E(x)), r.x, fake, r)
 
     def restore(self, n: Nets, r: Round) -> Terms:
-        with torch.no_grad():
+        with n.given():
             features = n.E(r.x)
         return {"denoise": (n.R(features + self.noise * r.noise) - features).square().mean()}
 

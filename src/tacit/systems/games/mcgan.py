@@ -124,7 +124,7 @@ class McGan(Duel):
         return mean if self.match == "mean" else mean | {"covariance": covariance_distance(a, b, self.components)}
 
     def critic(self, n: Nets, r: Round) -> Terms:
-        with torch.no_grad():
+        with n.given():
             fake = n.G(r.z)
         if self.form == "dual":
             return {k: -d for k, d in self.distances(n, r.x, fake).items()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from tacit.core.game import Defaults, Phase, Player, Round, Terms, Turn
@@ -111,7 +110,7 @@ class MMDGAN(Duel):
         return terms | ({"rank": self.rank * (real.mean(0) - fake.mean(0)).clamp_max(0).mean()} if self.rank else {})
 
     def critic(self, n: Nets, r: Round) -> Terms:
-        with torch.no_grad():
+        with n.given():
             fake = n.G(r.z)
         real, made = n.E(r.x), n.E(fake)
         terms = {k: -v for k, v in self.distance(real, made).items()}
@@ -121,7 +120,7 @@ class MMDGAN(Duel):
         return terms | {k: self.reconstruction * e for k, e in errors.items()}
 
     def generator(self, n: Nets, r: Round) -> Terms:
-        with torch.no_grad():
+        with n.given():
             real = n.E(r.x)
         return self.distance(real, n.E(n.G(r.z)))
 
