@@ -18,6 +18,7 @@ from safetensors.numpy import load_file
 from scipy.stats import t as student
 
 import tacit
+from support import write_idx
 from tacit.callbacks import Snapshots, snapshots
 from tacit.comparison import tasks
 from tacit.comparison.run import label, name_all
@@ -196,6 +197,26 @@ def test_modes_and_trained_features(tmp_path, monkeypatch):
     found = tacit.compare(digits, "digits", out=tmp_path, seeds=1, jobs=1, features="trained", **SMALL | {"snapshots": 0})
     assert {"ACC", "NMI"} <= set(found.results["k"][0]["measures"]) and "mode score" in found.results["g"][0]["measures"]
     assert (tmp_path / "features.safetensors").exists() and found.best("ACC") is None and set(found.figures("ACC")) == {"k"}
+
+
+def test_stacked_digits_are_judged_one_by_one(tmp_path, monkeypatch):
+    from tacit.comparison import measures
+
+    x = tacit.data.load("digits")
+    write_idx(tmp_path / "train-images-idx3-ubyte", (x.read(0, 400)[:, 0] * 15).astype(np.uint8))
+    write_idx(tmp_path / "train-labels-idx1-ubyte", x.labels[:400].astype(np.uint8))
+    monkeypatch.setattr("tacit.metrics.train_classifier", partial(tacit.metrics.train_classifier, epochs=1, width=4))
+    monkeypatch.setitem(measures.PROTOCOL, "stacked", 300)
+    monkeypatch.chdir(tmp_path.parent)
+    found = tacit.compare(
+        {"g": gans()["plain"]}, f"stacked:{tmp_path.name}", out=tmp_path / "c", seeds=1, jobs=1, features="trained", **SMALL
+    )
+    r = found.results["g"][0]["measures"]
+    assert list(r) == ["modes captured, of 1000", "reverse KL"] and 1 <= r["modes captured, of 1000"]["value"] <= 300
+    judge = tacit.metrics.load_classifier(tmp_path / "c" / "features.safetensors")
+    rows = tacit.load(tmp_path / "c" / "runs" / "g-0").sample(300, seed=0).transpose(0, 3, 1, 2)
+    by_channel = np.stack([judge.predict(rows[:, c : c + 1]) for c in range(3)], 1)
+    assert len({tuple(d) for d in by_channel}) == r["modes captured, of 1000"]["value"]
 
 
 def test_names_say_what_is_not_the_default():

@@ -108,9 +108,9 @@ def capture(model: Model, name: str, seed: int, judge: Any = "pixels", most: int
     least = PROTOCOL.get(word, 0)
     if word in WORLDS:
         means, sd = worlds.modes(name)
-        m = metrics.modes(model.sample(max(most, least), seed=seed), means, sd)
+        m = metrics.modes(model.sample(max(most, least), seed=seed), means, sd, count=least)
     elif word == "stacked" and isinstance(judge, metrics.Classifier) and judge.shape[0] == 1:
-        m = metrics.stacked_modes(raw_units(model, model.sample(max(most, least), seed=seed, raw=False)), judge.predict)
+        m = metrics.stacked_modes(raw_units(model, model.sample(least, seed=seed, raw=False)), judge.predict, count=least)
     else:
         return {}
     quality = {} if m.high_quality is None else {"high-quality share": m.high_quality}

@@ -194,7 +194,7 @@ def _plan(
         if name in UNFAIR:
             raise InputError(f"a comparison takes no {name}, since {UNFAIR[name]}; expected options that are alike for all; leave it out")
     same = _same(named, options)
-    where = str(Path(where).expanduser().resolve()) if Path(where).expanduser().exists() and not _is_world(str(where)) else str(where)
+    where = _place_of(str(where))
     source = data.load(where, **load)
     rows = data.load(where, **test) if test else source
     for name, system in named.items():
@@ -229,10 +229,15 @@ def _plan(
     return Plan(found, about, source)
 
 
-def _is_world(text: str) -> bool:
+def _place_of(text: str) -> str:
+    """A path from everywhere, since tasks may run elsewhere; names of worlds stay."""
     from tacit.data import worlds
 
-    return text.partition(":")[0] in worlds.NAMES
+    word, colon, rest = text.partition(":")
+    if word == "stacked" and colon:
+        return f"stacked:{Path(rest).expanduser().resolve()}"
+    path = Path(text).expanduser()
+    return str(path.resolve()) if word not in worlds.NAMES and path.exists() else text
 
 
 def _seeds(seeds: int | Sequence[int]) -> list[int]:
