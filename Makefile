@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONHASHSEED := 0
 
-.PHONY: install demo test check docs benchmarks clean
+.PHONY: install demo test check docs benchmarks clean claims-page
 
 install: $(VENV)/.installed
 
@@ -33,3 +33,6 @@ benchmarks: install
 
 clean:
 	rm -rf $(VENV) site runs .pytest_cache .mypy_cache .ruff_cache
+
+claims-page: install ## write the claims' lines from the records
+	$(BIN)/python -m tacit.claims._page docs
