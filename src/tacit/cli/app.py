@@ -15,12 +15,13 @@ HELP = (
     "[bold]tacit fit clustergan digits -o runs/demo[/] fits; "
     "[bold]tacit cluster runs/demo NEW-DATA -o labels.csv[/] uses the result."
 )
-ORDER = ("systems", "fit", "resume", "compare", "sample", "encode", "cluster", "evaluate", "features", "report", "reproduce", "cite")
+ORDER = ("systems", "fit", "resume", "compare", "lab", "sample", "encode", "cluster", "evaluate", "features", "report", "reproduce", "cite")
 SHORT = {
     "systems": "List the systems: what each does, what it can be asked, its paper.",
     "fit": "Fit a system to data.",
     "resume": "Go on with a run that was killed or interrupted.",
     "compare": "Set compositions side by side on one data set.",
+    "lab": "The mode-collapse laboratory: compositions on a world whose modes are known.",
     "sample": "Generate rows: arrays, a table or a sheet of pictures.",
     "encode": "Codes of new rows.",
     "cluster": "Clusters of new rows, as a CSV file.",
@@ -62,10 +63,10 @@ def build(argv: list[str]) -> typer.Typer:
 
 
 def _fill(app: typer.Typer, name: str, argv: list[str]) -> None:
-    if name in ("fit", "compare"):
-        from tacit.cli import compare, fit
+    if name in ("fit", "compare", "lab"):
+        from tacit.cli import compare, fit, lab
 
-        (fit if name == "fit" else compare).add(app, argv)
+        {"fit": fit, "compare": compare, "lab": lab}[name].add(app, argv)
         return
     run, doc, args, opts = _command(name)
     command(app, name, run, doc, args, opts, SHORT[name])

@@ -50,8 +50,11 @@ DOC = (
 )
 
 
-def add(app: typer.Typer, argv: list[str]) -> None:
-    """Add ``compare`` as this command line needs it: with the options that the named systems have."""
+def add(
+    app: typer.Typer, argv: list[str], name: str = "compare", run: Any = None, doc: str = DOC, short: str = "Set compositions side by side."
+) -> None:
+    """Add ``compare``, or a command like it, as this command line needs it: with the options that the named systems have."""
+    run = run or compare
     taken = {o.name for o in MINE}
     opts: dict[str, Opt] = {}
     pairs = _pairs(argv)
@@ -69,7 +72,7 @@ def add(app: typer.Typer, argv: list[str]) -> None:
     taken |= {o.name for o in rest}
     common = [o for o in opts.values() if o.name not in taken]
     args = [Arg("data", sources.DATA.help)]
-    spec.command(app, "compare", compare, DOC, args, [*MINE, *rest, *common], "Set compositions side by side on one data set.")
+    spec.command(app, name, run, doc, args, [*MINE, *rest, *common], short)
 
 
 def _run_options() -> list[Opt]:
@@ -217,18 +220,29 @@ def compare(given: dict[str, Any]) -> int:
     """Run the comparison that a parsed command line describes."""
     from tacit.comparison import compare as run
 
+    systems = described(given)
+    if not systems:
+        raise InputError("tacit compare got no compositions; expected at least one --of, or --list; add e.g. --of gan --of wgangp")
+    return carry(given, systems, run, f"compare-{_stem(sources.place(given['data']))}")
+
+
+def described(given: dict[str, Any]) -> dict[str, Any]:
+    """The compositions that the line names, by name."""
     mine = {o.name for o in [*MINE, *_run_options(), *sources.OPTIONS]} | {"data"}
     common = {k: v if v is not True else "yes" for k, v in given.items() if k not in mine}
     found = [build(text, common) for text in given.get("of", ())]
     if "list" in given:
         found += listed(given["list"], common, allowed(given))
-    if not found:
-        raise InputError("tacit compare got no compositions; expected at least one --of, or --list; add e.g. --of gan --of wgangp")
     systems: dict[str, Any] = {}
     for name, system in found:
         if name in systems:
-            raise InputError(f"tacit compare got '{name}' twice; expected different compositions; name one, as in --of other={name}")
+            raise InputError(f"got the composition '{name}' twice; expected different names; name one, as in --of other={name}")
         systems[name] = system
+    return systems
+
+
+def carry(given: dict[str, Any], systems: Any, run: Any, folder: str) -> int:
+    """Compare, print the table, say where the page is."""
     numbers = {
         key: spec.convert(int, given[option], f"--{option}" if option != "n" else "-n")
         for option, key in (("n", "samples"), ("k", "k"), ("snapshots", "snapshots"), ("jobs", "jobs")) if option in given
@@ -238,7 +252,7 @@ def compare(given: dict[str, Any]) -> int:
     load = sources.load_options(given)
     test = {**load, "split": given["test-split"]} if "test-split" in given else None
     data = sources.place(given["data"])
-    out = Path(given["out"] if "out" in given else _folder(data)).expanduser()
+    out = Path(given["out"] if "out" in given else os.path.join("runs", folder)).expanduser()
     writable(out.parent, str(out), "-o")
     if out.is_file():
         raise InputError(f"-o got '{out}', which is a file; expected a folder; choose another name")
@@ -280,6 +294,5 @@ def _seeds(text: str) -> int | list[int]:
     return int(number)
 
 
-def _folder(data: str) -> str:
-    stem = Path(data.replace(":", "-")).name.split(".")[0] or "data"
-    return os.path.join("runs", f"compare-{stem}")
+def _stem(data: str) -> str:
+    return Path(data.replace(":", "-")).name.split(".")[0] or "data"

@@ -15,6 +15,7 @@ from tacit.networks.dcgan import DCGAN as Convolutions
 from tacit.networks.mlp import MLP
 from tacit.priors.gaussian import Gaussian
 from tacit.rules.optimisers import Adam
+from tacit.rules.unrolled import Unrolled
 from tacit.systems.games.gan import DCGAN, GAN
 from tacit.systems.games.unrolled import UnrolledGAN
 from tacit.systems.inference.ali import ALI
@@ -60,7 +61,7 @@ def compositions(world: str, width: int = 16) -> dict[str, System]:
         raise InputError(f"the laboratory got '{world}'; expected ring8, grid25 or stacked:PATH of MNIST; choose one")
     return {
         name: plain, **{f"Pac{name}{m}": replace(plain, pack=m) for m in (2, 3, 4)}, "ALI": ALI(**same),
-        "Unrolled GAN": UnrolledGAN(**same), "VEEGAN": VEEGAN(**same),
+        "Unrolled GAN": UnrolledGAN(**{**same, "rule": Unrolled(rate, steps=5, ahead=rate)}), "VEEGAN": VEEGAN(**same),
     }  # fmt: skip
 
 

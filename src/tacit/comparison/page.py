@@ -48,8 +48,8 @@ def render(found: Comparison, source: Source) -> str:
     about, names = found.about, list(found.systems)
     blob: dict[str, Any] = {"scatters": {}, "curves": None, "compare": None}
     body = [
-        results(found), samples(found, source), trainings(found, source), curves(found, blob), conditions(found), cost(found),
-        sources(found), again(found),
+        results(found), published(found), samples(found, source), trainings(found, source), curves(found, blob), conditions(found),
+        cost(found), sources(found), again(found),
     ]  # fmt: skip
     body = [s for s in body if s]
     links = [re.search(r'<section id="(\w+)".*?<h2[^>]*>(.*?)</h2>', s, re.DOTALL) for s in body]
@@ -276,6 +276,21 @@ def results(found: Comparison) -> str:
     head = [text(m) for m in ("composition", *measures)]
     kept = table(head, rows, caption="Mean, and its 95 % interval over seeds", raw=True, numeric=range(1, len(head)))
     return section("results", "Results", f'<p class="hint">{text(lead)}</p>', f'<div class="charts">{"".join(charts)}</div>', kept)
+
+
+def published(found: Comparison) -> str:
+    """What the literature prints for compositions of these names, beside ours; nothing where it prints none."""
+    rows = []
+    for measure, printed in found.about.get("published", {}).items():
+        ours = found.figures(measure)
+        for name, value in printed.items():
+            if name in found.systems:
+                rows.append([text(measure), who(found, name), _figure(ours[name]) if name in ours else "–", number(value)])
+    if not rows:
+        return ""
+    lead = "Printed figures are for the papers' own networks and numbers of updates; read the order, not the distance."
+    kept = table(["measure", "composition", "here", "printed"], rows, caption="Here, and as printed", raw=True, numeric=(2, 3))
+    return section("published", "Beside the literature", f'<p class="hint">{text(lead)}</p>', kept)
 
 
 def _figure(f: Figure) -> str:

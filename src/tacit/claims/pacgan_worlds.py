@@ -1,0 +1,75 @@
+"""Packing on the worlds of the mode-collapse literature, with its two controls."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from tacit.claims import Claim, Context, Result
+from tacit.claims._generators import contest, flat
+from tacit.core import System
+
+
+def plane(context: Context, world: str, steps: int) -> Result:
+    """GAN and its packs over the same networks, and the controls: a discriminator as large as any pack's, a batch as large."""
+    from tacit.comparison.laboratory import compositions
+
+    made: dict[str, System] = {k: v for k, v in compositions(world).items() if "GAN" in k and "VEE" not in k and "Unrolled" not in k}
+    options: dict[str, Any] = {"steps": steps, "batch_size": 120, "samples": 2_500}
+    found = contest(context, made, world, **options)
+    base: Any = made["GAN"]
+    wide = replace(base, networks=replace(base.networks, widths=(256, 256)))
+    found |= contest(context, {"GAN, wider networks": wide}, world, **options)
+    found |= contest(context, {"GAN, batch of 480": base}, world, **options | {"batch_size": 480})
+    best = {seed: found["PacGAN4"][seed]["modes"] - found["GAN"][seed]["modes"] for seed in context.seeds}
+    shown = flat(found, "modes", "high-quality share", "reverse KL")
+    return Result(best, shown, f"{steps:,} updates of 120 rows, MLP of 128-128; 2,500 samples")
+
+
+def grid25(context: Context) -> Result:
+    """The authors' full variant is 400,000 updates by 10 seeds."""
+    return plane(context, "grid25", 5_000 if context.small else 100_000)
+
+
+def ring8(context: Context) -> Result:
+    return plane(context, "ring8", 3_000 if context.small else 20_000)
+
+
+def stacked(context: Context) -> Result:
+    """A quarter of the papers' widths, 20,000 updates."""
+    from tacit.comparison.laboratory import compositions
+
+    world = f"stacked:{context.data('mnist')}"
+    kept = ("DCGAN", "PacDCGAN2") if context.small else ("DCGAN", "PacDCGAN2", "PacDCGAN3", "PacDCGAN4", "ALI", "VEEGAN")
+    made = {k: v for k, v in compositions(world, 8 if context.small else 16).items() if k in kept}
+    steps = 1_500 if context.small else 20_000
+    found = contest(context, made, world, steps=steps, batch_size=60, samples=26_000)
+    ratio = {seed: found["PacDCGAN2"][seed]["modes"] / max(found["DCGAN"][seed]["modes"], 1.0) for seed in context.seeds}
+    return Result(ratio, flat(found, "modes", "reverse KL"), f"{steps:,} updates of 60 rows; a quarter of the papers' width")
+
+
+def ordered(result: Result) -> bool:
+    """Every pack captures more modes than the plain game and both controls, in the mean over seeds."""
+    packs = [result.extra[f"PacGAN{m} modes"] for m in (2, 3, 4)]
+    others = [result.extra[f"{k} modes"] for k in ("GAN", "GAN, wider networks", "GAN, batch of 480")]
+    return min(packs) > max(others)
+
+
+LIN = "Lin et al. 2018, arXiv:1712.04086"
+CLAIMS = (
+    Claim(
+        id="pacgan-grid25", paper=LIN, published="modes of 25: GAN 17.3, PacGAN2 23.8, PacGAN3 24.6, PacGAN4 24.8",
+        what="modes that packs of 4 capture on grid25 beyond the plain game; every pack above the game and above both controls",
+        run=grid25, threshold=ordered, minutes=45,
+    ),
+    Claim(
+        id="pacgan-ring8", paper=LIN, published="modes of 8: GAN 6.3, PacGAN2 7.9, PacGAN3 7.8, PacGAN4 7.8",
+        what="modes that packs of 4 capture on ring8 beyond the plain game; every pack above the game and above both controls",
+        run=ring8, threshold=ordered, minutes=15,
+    ),
+    Claim(
+        id="pacgan-stacked", paper=LIN, published="modes of 1,000: DCGAN 99, PacDCGAN2 to PacDCGAN4 1,000; ALI 16, VEEGAN 150",
+        what="modes that PacDCGAN2 captures on stacked digits over those of DCGAN (at least 2)",
+        run=stacked, threshold=2.0, minutes=120, data=("mnist",),
+    ),
+)  # fmt: skip
