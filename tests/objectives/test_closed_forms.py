@@ -27,6 +27,19 @@ def test_the_best_discriminator_and_the_value_of_the_original_game(objective):
     assert -objective.critic(d[REAL], d[FAKE], {}).item() == pytest.approx(-math.log(4) + 2 * jsd, abs=1e-8)
 
 
+@pytest.mark.parametrize("objective", [tacit.Minimax, tacit.NonSaturating])
+@pytest.mark.parametrize("s", [0.1, 0.4])
+def test_smoothing_one_side_scales_the_best_discriminator(objective, s):
+    d = best(objective(smoothing=s))
+    D = torch.sigmoid(d)
+    torch.testing.assert_close(D, (1 - s) * p / (p + q), rtol=1e-5, atol=1e-6)
+    taught = -((1 - s) * p * D.log() + s * p * (1 - D).log() + q * (1 - D).log()).sum()
+    assert objective(smoothing=s).critic(d[REAL], d[FAKE], {}).item() == pytest.approx(taught.item(), rel=1e-9)
+    assert objective(smoothing=s).generator(d[FAKE]) == objective().generator(d[FAKE]), "what G is paid stays"
+    with pytest.raises(tacit.InputError, match="smoothing=1"):
+        objective(smoothing=1.0)
+
+
 def test_equal_distributions_give_minus_log_four():
     zero = torch.zeros(20, dtype=torch.float64)
     assert -tacit.Minimax().critic(zero, zero).item() == pytest.approx(-math.log(4), abs=1e-12)

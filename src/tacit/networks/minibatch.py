@@ -36,7 +36,10 @@ class MinibatchDiscrimination(nn.Module):
 
 
 class Head(nn.Module):
-    """The end of a critic: features ``(B, features)`` → ``(B,)``, through minibatch discrimination where ``kernels`` > 0."""
+    """The end of a critic: w·(f, o/B) + b, features ``(B, features)`` → ``(B,)``; w·f + b where ``kernels`` is 0.
+
+    Closenesses are given as means, so that D's scale is not that of the batch.
+    """
 
     def __init__(self, features: int, kernels: int = 0, dim: int = 1):
         super().__init__()
@@ -44,4 +47,8 @@ class Head(nn.Module):
         self.linear = nn.Linear(features + kernels, 1)
 
     def forward(self, f: Tensor) -> Tensor:
-        return self.linear(f if self.minibatch is None else self.minibatch(f)).squeeze(1)
+        if self.minibatch is not None:
+            size = f.shape[1]
+            seen = self.minibatch(f)
+            f = torch.cat([f, seen[:, size:] / len(f)], 1)
+        return self.linear(f).squeeze(1)

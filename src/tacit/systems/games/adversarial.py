@@ -103,7 +103,11 @@ class Duel(System):
 
     def refer(self, n: Nets, world: World) -> None:
         """Choose the rows that virtual batch normalisation in the critics refers to."""
-        refer(n.modules().values(), world.first)
+        refer(n.modules().values(), lambda count: self.seen(world, count))
+
+    def seen(self, world: World, count: int) -> Tensor:
+        """The first ``count`` rows of training as the critics see them."""
+        return world.first(count)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from tacit.core.game import Defaults, Player, Round, Terms
+from tacit.core.game import Defaults, Player, Round, Terms, World
 from tacit.core.nets import Nets
 from tacit.core.parts import Networks, Objective, Penalty, Prior, Rule
 from tacit.core.rng import Rng
@@ -82,6 +82,9 @@ class GAN(Adversarial):
                 "change batch_size, or the number of micro-batches or ranks"
             )
         return x.unflatten(0, (-1, self.pack)).flatten(1, 2) if self.pack > 1 else x
+
+    def seen(self, world: World, count: int) -> Tensor:
+        return self.packed(world.first(self.pack * count))
 
     def critic(self, n: Nets, r: Round) -> Terms:
         with n.given():
