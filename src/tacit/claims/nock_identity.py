@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
@@ -34,7 +35,7 @@ def signature(name: str) -> Signature:
 
     if name == "exp":
         return Signature(lambda y: y, np.exp, np.log)
-    net = activation(name).double()
+    net: Any = activation(name).double()
     up = -net.floor if np.isfinite(net.floor) else 1.0
 
     def on(fn: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Array], Array]:
@@ -141,7 +142,8 @@ def errors(name: str, seed: int, pairs: int = 3) -> dict[str, float]:
 
 def run(context: Context) -> Result:
     """Every member of the table that can be a density, and the exponential family itself."""
-    values, extra = {}, {}
+    values: dict[int, float] = {}
+    extra: dict[str, float] = {}
     for seed in context.seeds:
         found = {name: errors(name, seed, 1 if context.small else 3) for name in MEMBERS}
         values[seed] = max(v["variational"] for v in found.values())
