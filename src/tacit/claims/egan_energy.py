@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import statistics
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from tacit.claims import Claim, Context, Result
 from tacit.core import System, from_json, to_json
 
-OURS = ("neighbours", "variational")
+OURS: tuple[Literal["neighbours", "variational"], ...] = ("neighbours", "variational")
 RIVALS = ("GAN", "GAN, fast critic", "GAN, fast critic, R1")
 
 
