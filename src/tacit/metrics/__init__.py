@@ -16,6 +16,7 @@ from tacit.metrics.divergences import DIVERGENCES, divergence_1d, f_divergence, 
 from tacit.metrics.features import Classifier, extract, load_classifier, pixels
 from tacit.metrics.figure import Figure
 from tacit.metrics.images import ClassMoments, inception_score, mode_score
+from tacit.metrics.inference import ivom
 from tacit.metrics.kernels import energy_distance, kid, mmd
 from tacit.metrics.manifolds import PRDC, prdc
 from tacit.metrics.modes import Modes, label_modes, missing_modes, modes, stacked_modes
@@ -58,6 +59,7 @@ __all__ = [
     "frechet_distance",
     "inception_score",
     "iou",
+    "ivom",
     "kid",
     "label_modes",
     "linear_probe",
