@@ -262,6 +262,9 @@ def test_turns_and_rules_without_a_meaning_are_refused():
     for outer in (lambda r: U(inner=r), lambda r: L(inner=r), tacit.Consensus, tacit.Extragradient):
         with pytest.raises(tacit.InputError, match=r"around Unrolled has no meaning.*expected SGD, Adam or RMSProp"):
             outer(U())
+    with pytest.raises(tacit.InputError, match="HistoricalAveraging around Unrolled has no meaning"):
+        tacit.rules.HistoricalAveraging(U())
+    assert U(tacit.rules.HistoricalAveraging(tacit.SGD()))
     for rule in (U(), L()):
         name = type(rule).__name__
         with pytest.raises(tacit.InputError, match=f"{name} got a turn of critic and player='generator'"):

@@ -13,6 +13,7 @@ from tacit.core.parts import Rule, Stepper
 from tacit.errors import InputError
 from tacit.rules.around import Around
 from tacit.rules.optimisers import Adam
+from tacit.rules.unrolled import Unrolled
 
 
 class Pulled:
@@ -81,6 +82,11 @@ class HistoricalAveraging(Rule):
     def validate(self) -> None:
         if self.weight < 0:
             raise InputError(f"HistoricalAveraging got weight={self.weight}; expected 0 or more; try 0.1")
+        if isinstance(self.inner, Unrolled):
+            raise InputError(
+                "HistoricalAveraging around Unrolled has no meaning, since that follows the opponent's steps and not the field; expected it "
+                "inside; give Unrolled(inner=HistoricalAveraging(…))"
+            )
         if self.inner.needs != "loss":
             raise InputError(
                 f"HistoricalAveraging around {type(self.inner).__name__} has no meaning, since that solves for its weights; expected a "
