@@ -105,8 +105,8 @@ def _pairs(argv: Sequence[str]) -> dict[str, list[str]]:
 def read(text: str) -> tuple[str, Any, dict[str, str]]:
     """A composition as text: its name, its system as it is without options, and its options.
 
-    ``[NAME=]SYSTEM[:OPTION=VALUE,…]``; a comma ends a value only where another OPTION= follows it. SYSTEM may be the import
-    path ``module:Class``.
+    ``[NAME=]SYSTEM[:OPTION=VALUE,…]``; a name has no colon; a comma ends a value only where another OPTION= follows it. SYSTEM
+    may be the import path ``module:Class``.
 
     >>> name, base, own = read("hinge=gan:objective=hinge,networks.widths=64,64,penalty=spectral-normalisation")
     >>> name, type(base).__name__, own
