@@ -15,7 +15,10 @@ HELP = (
     "[bold]tacit fit clustergan digits -o runs/demo[/] fits; "
     "[bold]tacit cluster runs/demo NEW-DATA -o labels.csv[/] uses the result."
 )
-ORDER = ("systems", "fit", "resume", "compare", "lab", "sample", "encode", "cluster", "evaluate", "features", "report", "reproduce", "cite")
+ORDER = (
+    "systems", "fit", "resume", "compare", "lab", "sample", "encode", "cluster", "evaluate", "diagnose", "features", "report", "reproduce",
+    "cite",
+)  # fmt: skip
 SHORT = {
     "systems": "List the systems: what each does, what it can be asked, its paper.",
     "fit": "Fit a system to data.",
@@ -26,6 +29,7 @@ SHORT = {
     "encode": "Codes of new rows.",
     "cluster": "Clusters of new rows, as a CSV file.",
     "evaluate": "Measure a trained model on data.",
+    "diagnose": "What ails an adversarial run, with the evidence and the cure.",
     "features": "Train the classifier whose features tacit evaluate can use.",
     "report": "Write the run's page, report.html.",
     "reproduce": "Reproduce a published figure, or list those that can be.",
@@ -111,6 +115,10 @@ def _command(name: str) -> tuple[Callable[[dict[str, Any]], int], str, list[Arg]
             "and FID, KID, precision, recall, density, coverage of what it generates."
         )
         return evaluate.evaluate, doc, [uses.RUN, sources.DATA], [*evaluate.OPTIONS, *uses.COMMON, *data]
+    if name == "diagnose":
+        from tacit.cli import diagnose
+
+        return diagnose.diagnose, diagnose.COMMAND, diagnose.ARGS, diagnose.OPTS
     if name == "features":
         opts = [
             uses.out("File to write, .safetensors"),
