@@ -76,6 +76,8 @@ CASES: dict[str, Case] = {
     "wgan": Case(lambda: tacit.systems.WGAN(prior=tacit.Gaussian(4), networks=MLP, critic_steps=2)),
     "bgan": Case(lambda: tacit.systems.BGAN(prior=tacit.Gaussian(4), networks=MLP)),
     "fishergan": Case(lambda: tacit.FisherGAN(prior=tacit.Gaussian(4), networks=MLP)),
+    "wgan": Case(lambda: tacit.WGAN(prior=tacit.Gaussian(4), networks=MLP, critic_steps=2)),
+    "bgan": Case(lambda: tacit.BGAN(prior=tacit.Gaussian(4), networks=MLP)),
     "d2gan": Case(lambda: tacit.D2GAN(prior=tacit.Gaussian(4), networks=MLP, penalty=tacit.GradientNorm())),
     "dualinggan": Case(lambda: tacit.DualingGAN(prior=tacit.Gaussian(4), networks=MLP, n_features=24)),
     "denoisingfeaturematchinggan": Case(
@@ -139,6 +141,12 @@ CASES: dict[str, Case] = {
 }
 
 RANKS: dict[str, Case] = {
+    "fixed-features": Case(
+        lambda: tacit.GAN(
+            prior=tacit.Gaussian(4), networks=tacit.networks.FixedFeatures(networks=MLP, fourier=5),
+            objective=tacit.objectives.Bregman("pearson", relative=0.2),
+        )
+    ),
     "consensus": Case(
         lambda: ConsensusGAN(prior=tacit.Gaussian(4), networks=tacit.MLP(widths=(16,), act="tanh", critic_act="tanh")),
         options={"accumulate": 2},
