@@ -126,13 +126,15 @@ def wasserstein1_critic(
     for _ in range(steps):
         p, q = (fit[torch.randint(len(fit), (min(batch_size, len(fit)),), generator=rng)] for fit, _ in parts)
         optimiser.zero_grad(set_to_none=True)
-        (critic(q).mean() - critic(p).mean()).backward()
+        # one pass: the layers are made orthonormal anew in each
+        f, g = critic(torch.cat([p, q])).split([len(p), len(q)])
+        (g.mean() - f.mean()).backward()
         optimiser.step()
         schedule.step()
     with torch.no_grad():
-        f, g = (scale * critic(test).double().numpy()[:, 0] for _, test in parts)
-    se = np.sqrt(f.var(ddof=1) / len(f) + g.var(ddof=1) / len(g))
-    return normal_figure(f.mean() - g.mean(), se, min(len(f), len(g)))
+        on_x, on_y = (scale * critic(test).double().numpy()[:, 0] for _, test in parts)
+    se = np.sqrt(on_x.var(ddof=1) / len(on_x) + on_y.var(ddof=1) / len(on_y))
+    return normal_figure(on_x.mean() - on_y.mean(), se, min(len(on_x), len(on_y)))
 
 
 class _Sorted(nn.Module):
