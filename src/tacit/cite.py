@@ -79,6 +79,7 @@ KNOWN = {
     "arXiv:1702.01691": (
         "Dai, Zihang and Almahairi, Amjad and Bachman, Philip and Hovy, Eduard and Courville, Aaron",
         "Calibrating Energy-based Generative Adversarial Networks",
+    ),
     "arXiv:1610.02920": (
         "Uehara, Masatosi and Sato, Issei and Suzuki, Masahiro and Nakayama, Kotaro and Matsuo, Yutaka",
         "Generative Adversarial Nets from a Density Ratio Estimation Perspective",

@@ -76,8 +76,6 @@ CASES: dict[str, Case] = {
     "wgan": Case(lambda: tacit.systems.WGAN(prior=tacit.Gaussian(4), networks=MLP, critic_steps=2)),
     "bgan": Case(lambda: tacit.systems.BGAN(prior=tacit.Gaussian(4), networks=MLP)),
     "fishergan": Case(lambda: tacit.FisherGAN(prior=tacit.Gaussian(4), networks=MLP)),
-    "wgan": Case(lambda: tacit.WGAN(prior=tacit.Gaussian(4), networks=MLP, critic_steps=2)),
-    "bgan": Case(lambda: tacit.BGAN(prior=tacit.Gaussian(4), networks=MLP)),
     "d2gan": Case(lambda: tacit.D2GAN(prior=tacit.Gaussian(4), networks=MLP, penalty=tacit.GradientNorm())),
     "dualinggan": Case(lambda: tacit.DualingGAN(prior=tacit.Gaussian(4), networks=MLP, n_features=24)),
     "denoisingfeaturematchinggan": Case(
