@@ -115,6 +115,10 @@ def test_the_penalised_supremum_on_the_line_against_brute_force():
         found = minimize(lost, start, method="L-BFGS-B", options={"maxfun": 10**6})
         assert d.exact(x, y).value == pytest.approx(-found.fun, rel=1e-4)
         assert d.exact(x, y).value > m.WGANDivergence().exact(x, y).value
+    for seed in range(20):
+        x, y = np.random.default_rng(seed).random((2, 6)) * [[1.0], [0.5]]
+        w, eta, length = m.WGANDivergence().exact(x, y).value, 0.3, np.ptp([x, y])
+        assert w <= m.WGANGPDivergence(eta).exact(x, y).value <= (1 + length / (4 * eta)) * w + 1e-12
     with pytest.raises(InputError, match=r"2 columns; the exact supremum of .e. is known on the line only"):
         m.WGANGPDivergence().exact(X, Y)
 

@@ -69,6 +69,11 @@ class FixedFeatures(Networks):
         fourier: random cosines beside them.
         scale: of the cosines, in units of x as the networks see it.
         seed: of the cosines, part of the architecture's identity.
+
+    >>> import tacit
+    >>> networks = FixedFeatures(networks=tacit.MLP(widths=(16,)), degree=2)
+    >>> tacit.GAN(networks=networks, prior=tacit.Gaussian(2)).fit("ring8", steps=5).sample(3).shape
+    (3, 2)
     """
 
     networks: Networks = field(default_factory=MLP)

@@ -11,7 +11,7 @@ Five families, each from critics v, lettered as in the paper:
     (e) WGAN-GP   v(x) − v(y) − η E_t (‖∇v(tx + (1 − t)y)‖ − 1)^p     differentiable v       W₁ + ∫ g²/(4ηρ) on the line, p = 2
 
 All five are strict: τ(μ ‖ ·) is least at μ and nowhere else. Then τ(μ ‖ ν_n) → its least implies ν_n → μ weakly. The
-converse holds for (c), (d) and (e) on bounded sets, which see that δ_{1/n} nears δ_0, and fails for (a) and (b), which do not.
+converse holds on bounded sets for (c) and (d), and for (e) on the line: these see that δ_{1/n} nears δ_0. It fails for (a), (b).
 With critics θ·φ of a few features the divergence is not strict: it is least wherever E φ agrees.
 
 Every f = m − r. At the neutral critic m has mean 0 (at least 0 for (e)) and r is as small as it can be, so that τ is at least

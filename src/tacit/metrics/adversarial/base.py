@@ -78,7 +78,7 @@ class AdversarialDivergence:
     strict: ClassVar[str]
     """Why (and when) τ(μ ‖ ·) is least at μ alone."""
     metrises: ClassVar[bool]
-    """Whether ν → μ weakly (on a bounded set) takes τ(μ ‖ ν) to its least value as well."""
+    """Whether ν → μ weakly on a bounded set takes τ(μ ‖ ν) to its least value as well (for (e): known on the line)."""
 
     @property
     def least(self) -> float:

@@ -21,7 +21,8 @@ class WGANGPDivergence(AdversarialDivergence):
 
     m(x, y) = v(x) − v(y), r(x, y) the penalty on the segment ≥ 0; neutral: ±Σ x_i/√d, of slope 1, with the sign that m likes.
     On the line, with g = F_ν − F_μ and ρ the density of the points tx + (1 − t)y, the best slope at s has the sign of g and
-    size 1 + e, e = (|g|/(pηρ))^(1/(p − 1)), and τ = ∫ |g|(1 + (1 − 1/p)e) ds ≥ W₁.
+    size 1 + e, e = (|g|/(pηρ))^(1/(p − 1)), and τ = ∫ |g|(1 + (1 − 1/p)e) ds. On an interval of length L, ρ ≥ |g|/L, so that
+    W₁ ≤ τ ≤ (1 + L/(4η))W₁ for p = 2: there it falls with W₁.
 
     Args:
         eta: η. power: p > 1.
