@@ -80,6 +80,14 @@ KNOWN = {
         "Dai, Zihang and Almahairi, Amjad and Bachman, Philip and Hovy, Eduard and Courville, Aaron",
         "Calibrating Energy-based Generative Adversarial Networks",
     ),
+    "arXiv:1610.02920": (
+        "Uehara, Masatosi and Sato, Issei and Suzuki, Masahiro and Nakayama, Kotaro and Matsuo, Yutaka",
+        "Generative Adversarial Nets from a Density Ratio Estimation Perspective",
+    ),
+    "arXiv:1705.08991": (
+        "Liu, Shuang and Bousquet, Olivier and Chaudhuri, Kamalika",
+        "Approximation and Convergence Properties of Generative Adversarial Learning",
+    ),
     "arXiv:1705.09675": ("Mroueh, Youssef and Sercu, Tom", "Fisher GAN"),
     "arXiv:1709.03831": (
         "Nguyen, Tu Dinh and Le, Trung and Vu, Hung and Phung, Dinh",

@@ -139,6 +139,12 @@ CASES: dict[str, Case] = {
 }
 
 RANKS: dict[str, Case] = {
+    "fixed-features": Case(
+        lambda: tacit.GAN(
+            prior=tacit.Gaussian(4), networks=tacit.networks.FixedFeatures(networks=MLP, fourier=5),
+            objective=tacit.objectives.Bregman("pearson", relative=0.2),
+        )
+    ),
     "consensus": Case(
         lambda: ConsensusGAN(prior=tacit.Gaussian(4), networks=tacit.MLP(widths=(16,), act="tanh", critic_act="tanh")),
         options={"accumulate": 2},

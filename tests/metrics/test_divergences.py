@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy.stats import norm
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
 from tacit import metrics as m
@@ -81,6 +82,15 @@ def test_a_weak_classifier_errs_low_and_wide_data_take_the_perceptron():
     assert weak.value < 0.02 < good.value and good.value == pytest.approx(truth, abs=0.02)
     a, b = rng.normal(size=(600, 40)) + 0.5, rng.normal(size=(600, 40))
     assert 0.3 < m.f_divergence("jensen-shannon", a, b, folds=2).value <= np.log(2)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.25, 0.5, 1.5])
+def test_jensen_shannon_by_a_classifier_between_shifted_uniforms(shift):
+    """U[0, 1] and U[a, 1 + a]: min(a, 1)·log 2, by a classifier that can step."""
+    rng = np.random.default_rng(4)
+    x, y = rng.random(6000), rng.random(6000) + shift
+    f = m.f_divergence("jensen-shannon", x, y, classifier=HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=4, random_state=0))
+    assert float(f) == pytest.approx(min(shift, 1) * np.log(2), abs=max(4 * f.se, 0.015))
 
 
 def test_log_ratio_is_the_ratio():

@@ -4,6 +4,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import energy_distance, wasserstein_distance, wasserstein_distance_nd
 
 from tacit import metrics as m
+from tacit.errors import InputError
 
 
 def brute_mmd(x, y, sigmas, unbiased):
@@ -87,6 +88,40 @@ def test_wasserstein_error_matches_repetition(columns):
         values.append(f.value)
         errors.append(f.se)
     assert np.mean(errors) == pytest.approx(np.std(values), rel=0.3)
+
+
+def test_the_critics_slope_is_at_most_one_whatever_its_weights():
+    import torch
+
+    from tacit.metrics.transport import _lipschitz
+
+    torch.manual_seed(0)
+    critic = _lipschitz([5, 16, 8, 1])
+    for p in critic.parameters():
+        p.data += torch.randn_like(p)
+    x = (3 * torch.randn(400, 5)).requires_grad_(True)
+    (slope,) = torch.autograd.grad(critic(x).sum(), x)
+    assert slope.norm(dim=1).max() <= 1 + 1e-5
+    between = (critic(x)[:200, 0] - critic(x)[200:, 0]).abs() / (x[:200] - x[200:]).norm(dim=1)
+    assert between.max() <= 1 + 1e-5
+
+
+def test_wasserstein_by_a_critic():
+    """A shift: its length; a scale s in d dimensions: |s − 1|·E‖x‖; equal: 0."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 3000, 2))
+    far = x + np.array([3, 4])
+    shift, wide, same = (m.wasserstein1_critic(a, y, steps=150) for a in (far, 2 * x, x))
+    print(shift, wide, same)
+    assert float(shift) == pytest.approx(5, abs=3 * shift.se)
+    truth = np.sqrt(np.pi / 2)
+    assert 0.93 * truth - 2 * wide.se <= wide.value <= truth + 2 * wide.se
+    assert abs(same.value) <= 3 * same.se
+    once, twice = (m.wasserstein1_critic(far, y[:2000], steps=20, seed=3) for _ in range(2))
+    assert once == twice
+    for wrong, said in (({"widths": (5,)}, "expected even numbers"), ({"held_out": 1.0}, "share between 0 and 1"), ({"steps": 0}, "steps")):
+        with pytest.raises(InputError, match=said):
+            m.wasserstein1_critic(x, y, **wrong)
 
 
 @pytest.mark.parametrize("statistic", ["mmd", "energy"])

@@ -9,7 +9,8 @@ from torch import nn
 import tacit
 from tacit.core import Rng
 from tacit.data import Spec
-from tacit.networks import DCGAN, MLP, ResNet
+from tacit.networks import DCGAN, MLP, FixedFeatures, ResNet
+from tacit.networks.fixed_features import Features, n_features
 from tacit.networks.layers import BatchNorm
 
 SIDES = (8, 16, 28, 32, 64)
@@ -94,3 +95,33 @@ def test_batch_norm_equals_pytorchs():
     torch.testing.assert_close(mine.running_var, theirs.running_var)
     torch.testing.assert_close(mine.eval()(x), theirs.eval()(x))
     assert BatchNorm(3)(x[:, :, 0, 0]).shape == (8, 3)
+
+
+def test_fixed_features_are_the_monomials_and_cosines_and_stay():
+    phi = Features(3, degree=3, fourier=5, scale=2.0, seed=1)
+    x = torch.tensor([[2.0, 3.0, 5.0], [1.0, -1.0, 0.5]])
+    out = phi(x)
+    assert out.shape == (2, n_features(3, 3, 5)) and n_features(3, 3, 5) == 3 + 6 + 10 + 5
+    assert out[0, :9].tolist() == [2, 3, 5, 4, 6, 10, 9, 15, 25] and out[0, 9:19].tolist()[:3] == [8, 12, 20]
+    torch.testing.assert_close(out[:, 19:], (x @ phi.omega + phi.phase).cos())
+    assert torch.equal(phi.omega, Features(3, fourier=5, scale=2.0, seed=1).omega)
+    assert not list(phi.parameters()) and Features(2, degree=0, fourier=4)(x[:, :2]).shape == (2, 4)
+
+
+def test_a_critic_over_fixed_features_is_linear_in_them():
+    networks = FixedFeatures(networks=MLP(widths=(4,)), degree=2)
+    spec = Spec(shape=(1, 2, 2), kind="image", bounded=True)
+    D, x = networks.critic(spec), torch.rand(5, 1, 2, 2)
+    weights = dict(D.named_parameters())
+    assert sorted(w.shape.numel() for w in weights.values()) == [1, 14] and networks.critic(spec, 3)(x).shape == (5, 3)
+    slope, base = (next(w for w in weights.values() if w.shape.numel() == k) for k in (14, 1))
+    torch.testing.assert_close(D(x), Features(4)(2 * x.flatten(1) - 1) @ slope[0] + base)
+    assert networks.generator(tacit.Gaussian(2), spec)(torch.randn(3, 2)).shape == (3, 1, 2, 2)
+    assert networks.encoder(spec, 6)(x).shape == (5, 6) and networks.decoder(6, spec)(torch.randn(5, 6)).shape == x.shape
+
+
+def test_fixed_features_refusals():
+    with pytest.raises(tacit.InputError, match="expected degree or fourier of 1 or more"):
+        FixedFeatures(degree=0)
+    with pytest.raises(tacit.InputError, match="308504 monomials of degree 2; expected at most 20000"):
+        FixedFeatures().check(Spec(shape=(1, 28, 28), kind="image"))

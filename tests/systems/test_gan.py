@@ -87,3 +87,13 @@ def test_row_by_row_penalties_are_refused_to_critics_with_batch_statistics(netwo
 def test_critic_steps():
     with pytest.raises(tacit.InputError, match="critic_steps=0; expected 1 or more"):
         tacit.GAN(critic_steps=0)
+
+
+def test_wgan_is_played_as_published():
+    system = tacit.WGAN(prior=tacit.Gaussian(2), networks=MLP)
+    assert (system.penalty, system.rule, system.critic_rule) == (tacit.WeightClipping(0.01), tacit.RMSProp(5e-5), tacit.RMSProp(5e-5))
+    assert system.defaults.batch_size == 64 and [t.times for t in system.phases()[0].turns] == [5, 1]
+    n, r = game(system)
+    torch.testing.assert_close(system.critic(n, r)["adversarial"], n.D(n.G(r.z)).mean() - n.D(X).mean())
+    model = tacit.fit(system, X.numpy(), steps=2, batch_size=4, precision="float32", progress=False)
+    assert max(w.abs().max() for w in model.nets.parameters(("D",))) <= 0.01 < max(w.abs().max() for w in model.nets.parameters(("G",)))

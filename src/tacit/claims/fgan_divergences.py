@@ -13,7 +13,7 @@ def run(context: Context) -> Result:
     """Train V between two Gaussians for each divergence; compare the bound, by quadrature, with that of q·f(p/q)."""
     from tacit.claims._known import Frozen, Gaussians, Grid, trained
     from tacit.core.part import hints
-    from tacit.objectives import FDivergence
+    from tacit.objectives.f_divergence import FDivergence
 
     p, q = Gaussians((0.8,), (1.0,), (1.0,)), Gaussians((0.0,), (1.2,), (1.0,))
     grid = Grid.of(p, q, -7.0, 8.0)
@@ -25,7 +25,7 @@ def run(context: Context) -> Result:
             objective = FDivergence(name)
             floor = float(objective.f(grid.p.new_ones(())))
             true = float((grid.q * objective.f(grid.p / grid.q)).sum())
-            model = trained(p, Frozen(prior=q, objective=objective), seed, steps=500 if context.small else 2000)
+            model = trained(p, Frozen(prior=q, objective=objective), seed, steps=1000 if context.small else 2000)
             found = -grid.paid(objective, grid.outputs(model))
             errors[name][seed] = abs((found - floor) / (true - floor) - 1)
             above[name, seed] = found - true

@@ -22,7 +22,7 @@ def run(context: Context) -> Result:
     chi2 = float(((grid.p - grid.q).square() / (grid.p + grid.q)).sum())
     error, apart, other, wholes = {}, {}, {}, {}
     for seed in context.seeds:
-        steps = 400 if context.small else 2000
+        steps = 1000 if context.small else 2000
         codes = tacit.LeastSquares(-1.0, 1.0, 0.0)
         v = grid.outputs(trained(p, Frozen(prior=q, objective=codes), seed, steps=steps))
         whole = float(((grid.p + grid.q) * 0.5 * (v - codes.c).square()).sum())

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 
 from tacit.claims import Claim, Context, Result
+from tacit.core.nets import Nets
 
 STEPS = (10, 30, 60, 300)
+NAMES = {"ratio": "median ratio", "saturating": "saturating gradient", "strong": "strong gradient"}
 
 
 def run(context: Context) -> Result:
@@ -19,7 +21,7 @@ def run(context: Context) -> Result:
 
     law = Gaussians((4.0,), (0.5,), (1.0,))
     worst: dict[int, float] = {}
-    at, weak, strong = ({k: list[float]() for k in STEPS} for _ in range(3))
+    seen: dict[str, dict[int, list[float]]] = {kind: {k: [] for k in STEPS} for kind in ("ratio", "saturating", "strong")}
     for seed in context.seeds:
         deviations = []
         for steps in STEPS:
@@ -30,17 +32,15 @@ def run(context: Context) -> Result:
             z = Rng(seed).normal(512, 4).double()
             deviation, size = _compare(n, z)
             deviations.append(deviation)
-            for found, k in ((at, "ratio"), (weak, "saturating"), (strong, "strong")):
-                found[steps].append(size[k])
+            for kind, v in size.items():
+                seen[kind][steps].append(v)
         worst[seed] = max(deviations)
-        context.say(f"seed {seed}: largest deviation {worst[seed]:.2g}, ratio {[round(at[k][-1], 2) for k in STEPS]}")
-    extra = {f"median ratio after {k} updates": float(np.mean(at[k])) for k in STEPS}
-    extra |= {f"saturating gradient after {k} updates": float(np.mean(weak[k])) for k in STEPS}
-    extra |= {f"strong gradient after {k} updates": float(np.mean(strong[k])) for k in STEPS}
+        context.say(f"seed {seed}: largest deviation {worst[seed]:.2g}, ratio {[round(seen['ratio'][k][-1], 2) for k in STEPS]}")
+    extra = {f"{NAMES[kind]} after {k} updates": float(np.mean(v)) for kind, by in seen.items() for k, v in by.items()}
     return Result(worst, extra, "at G's outputs and, row by row, at all of G's weights; float64")
 
 
-def _compare(n, z):  # type: ignore[no-untyped-def]
+def _compare(n: Nets, z: Tensor) -> tuple[float, dict[str, float]]:
     """Largest relative deviation of the ratio of gradients from (1 − D)/D, at outputs and at weights; typical sizes."""
     import tacit
 

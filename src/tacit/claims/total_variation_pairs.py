@@ -15,7 +15,7 @@ def run(context: Context) -> Result:
     """P = U[0, 1]; Q₁ = U[.2, 1] has lost a fifth of it, Q₂ has densities .6 and 1.4 on the halves: a trained D on rows and pairs."""
     import tacit
     from tacit.claims._known import Frozen, Steps, trained
-    from tacit.objectives import TotalVariation
+    from tacit.objectives.total_variation import TotalVariation
 
     laws = {"Q1": Steps((0.2, 1.0), (1.0,)), "Q2": Steps((0.0, 0.5, 1.0), (0.3, 0.7))}
     p, cells = Steps(), 200

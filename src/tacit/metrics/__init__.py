@@ -1,5 +1,15 @@
 """Measures: pure functions of arrays and tensors, each giving a ``Figure`` with its uncertainty."""
 
+from tacit.metrics.adversarial import (
+    AdversarialDivergence,
+    FGANDivergence,
+    GANDivergence,
+    MMDDivergence,
+    Supremum,
+    WGANDivergence,
+    WGANGPDivergence,
+    adversarial_divergences,
+)
 from tacit.metrics.clusters import (
     Contingency,
     accuracy,
@@ -32,20 +42,28 @@ from tacit.metrics.quality import (
     ssim,
 )
 from tacit.metrics.training import train_classifier
-from tacit.metrics.transport import wasserstein1
+from tacit.metrics.transport import wasserstein1, wasserstein1_critic
 from tacit.metrics.twosample import TwoSample, classifier_test, memorisation_test, two_sample_test
 
 __all__ = [
     "DIVERGENCES",
     "PRDC",
+    "AdversarialDivergence",
     "ClassMoments",
     "Classifier",
     "Contingency",
+    "FGANDivergence",
     "Figure",
+    "GANDivergence",
+    "MMDDivergence",
     "Modes",
     "Moments",
+    "Supremum",
     "TwoSample",
+    "WGANDivergence",
+    "WGANGPDivergence",
     "accuracy",
+    "adversarial_divergences",
     "ari",
     "classifier_test",
     "contingency",
@@ -87,4 +105,5 @@ __all__ = [
     "train_classifier",
     "two_sample_test",
     "wasserstein1",
+    "wasserstein1_critic",
 ]
