@@ -15,7 +15,7 @@ from tacit.metrics.figure import Figure, mean_figure
 
 
 def ivom(
-    generate: Callable[[Tensor], Tensor], x: Any, prior: Any, *, starts: int = 4, steps: int = 200, lr: float = 0.05, seed: int = 0
+    generate: Callable[[Tensor], Tensor], x: Any, draw: Callable[[int], Tensor], *, starts: int = 4, steps: int = 200, lr: float = 0.05
 ) -> tuple[Figure, np.ndarray]:
     """Mean over rows of min_z mean((G(z) − x)²): 0 where every row is in the generator's reach, large where modes are missing.
 
@@ -25,8 +25,8 @@ def ivom(
     Args:
         generate: G, latents ``(n, d)`` → rows ``(n, *shape)``, differentiable.
         x: rows ``(m, *shape)`` in the generator's own (scaled) range.
-        prior: latents are drawn by ``prior.sample`` (a :class:`tacit.core.Prior`).
-        starts: draws for each row. steps, lr: of Adam. seed: of the draws.
+        draw: n → latents of the prior, ``(n, d)``.
+        starts: draws for each row. steps, lr: of Adam.
 
     Returns:
         The mean squared error, averaged over entries, with its standard error over rows; and the latents found, ``(m, d)``.
@@ -36,19 +36,17 @@ def ivom(
     Raises:
         InputError: no rows, NaN, or numbers of starts or steps below 1.
 
-    >>> import torch, tacit
+    >>> import torch
     >>> a = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-    >>> error, z = ivom(lambda z: z @ a, [[0.5, -1.0, 0.0]], tacit.Gaussian(2), steps=400)
+    >>> error, z = ivom(lambda z: z @ a, [[0.5, -1.0, 0.0]], lambda n: torch.zeros(n, 2), steps=400)
     >>> round(float(error), 4), z.round(2).tolist()
     (0.0, [[0.5, -1.0]])
     """
-    from tacit.core.rng import Rng
-
     rows = torch.as_tensor(_check.array(x, "x")).float()
     if starts < 1 or steps < 1 or lr <= 0:
         raise InputError(f"ivom got starts={starts}, steps={steps}, lr={lr}; expected 1 or more of both and a positive rate; raise them")
     target = rows.repeat_interleave(starts, 0)
-    z = prior.join(prior.sample(len(target), Rng(seed))).detach().clone().requires_grad_(True)
+    z = draw(len(target)).detach().clone().requires_grad_(True)
     optimiser = torch.optim.Adam([z], lr=lr)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
 

@@ -19,11 +19,11 @@ from tacit.rules.unrolled import Unrolled
 class Pulled:
     """A field with the gradient of w·‖θ − c‖² added, here and wherever the weights are moved to; c is fixed."""
 
-    def __init__(self, field: Field, weights: list[nn.Parameter], centre: list[Tensor], weight: float):
+    def __init__(self, field: Field, weights: list[Tensor], centre: list[Tensor], weight: float):
         self._field, self._weights, self._centre, self._weight = field, weights, centre, weight
 
     def __call__(self) -> list[Tensor]:
-        away = torch._foreach_sub(list[Tensor](self._weights), self._centre)
+        away = torch._foreach_add(self._weights, self._centre, alpha=-1)
         return list(torch._foreach_add(self._field(), away, alpha=2 * self._weight))
 
     def vjp(self, vector: Sequence[Tensor], wrt: Sequence[Tensor] | None = None) -> list[Tensor]:
@@ -38,8 +38,8 @@ class Pulled:
 class HistoricalStepper(Around):
     def __init__(self, groups: Sequence[list[nn.Parameter]], rule: HistoricalAveraging):
         super().__init__(rule.inner.bind(groups))
-        self.weights, self.weight = [w for g in groups for w in g], rule.weight
-        self.means = [w.detach().clone() for w in self.weights]
+        self.weights: list[Tensor] = [w for g in groups for w in g]
+        self.means, self.weight = [w.detach().clone() for w in self.weights], rule.weight
         self.count = 1
 
     def step(self, field: Field) -> None:
@@ -84,8 +84,8 @@ class HistoricalAveraging(Rule):
             raise InputError(f"HistoricalAveraging got weight={self.weight}; expected 0 or more; try 0.1")
         if isinstance(self.inner, Unrolled):
             raise InputError(
-                "HistoricalAveraging around Unrolled has no meaning, since that follows the opponent's steps and not the field; expected it "
-                "inside; give Unrolled(inner=HistoricalAveraging(…))"
+                "HistoricalAveraging around Unrolled has no meaning, since that follows the opponent's steps and not the field; "
+                "expected it inside; give Unrolled(inner=HistoricalAveraging(…))"
             )
         if self.inner.needs != "loss":
             raise InputError(
