@@ -200,7 +200,7 @@ def vanishing(model: Model, real: Tensor, fake: Tensor) -> Finding:
 def rotation(log: list[dict[str, Any]], least: int = 40) -> Finding:
     """Whether the players' losses come round and round: a regular swing in the second half of the log.
 
-    The autocorrelation of a loss, its trend taken out, falls below −.4 and rises again above .4 at about twice that lag; noise does
+    The autocorrelation of a loss, its trend taken out, falls below −.5 and rises again above .6 at about twice that lag; noise does
     not come back. The swing must not be dying: its size in the last quarter is at least half of that in the third.
     """
     last = log[-1]["phase"] if log else ""
@@ -217,7 +217,7 @@ def rotation(log: list[dict[str, Any]], least: int = 40) -> Finding:
         swing = _swing(series)
         if swing["return"] > best["return"]:
             best = swing
-    found = best["return"] > 0.4 and best["trough"] < -0.4 and best["lasting"] > 0.5
+    found = best["return"] > 0.6 and best["trough"] < -0.5 and best["lasting"] > 0.5
     every = (half[-1]["step"] - half[0]["step"]) / (len(half) - 1)
     back = f"autocorrelation {best['trough']:.2f}, then {best['return']:.2f}"
     says = (

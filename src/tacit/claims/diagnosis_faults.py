@@ -12,9 +12,9 @@ FAULTS = {
     "generator far ahead, grid25": "collapse", "generator far ahead, ring8": "collapse", "no noise": "collapse",
     "generator far ahead, digits": "collapse", "minimax, D ahead, ring8": "vanishing gradients",
     "minimax, D ahead, digits": "vanishing gradients", "Dirac at once": "rotation", "Dirac in turn": "rotation",
-    "few rows, large D": "memorising discriminator", "few rows, large D, digits": "memorising discriminator",
+    "few rows, digits": "memorising discriminator", "few rows, digits, D ahead": "memorising discriminator",
 }  # fmt: skip
-WELL = tuple(f"{name} {seed}" for name in ("ring8", "moons", "digits", "circles", "blobs") for seed in (0, 1))
+WELL = tuple(f"{name} {seed}" for name in ("ring8", "moons", "digits", "circles", "blobs") for seed in (2, 3))
 
 
 def rows(name: str, n: int, start: int = 0) -> np.ndarray:
@@ -57,8 +57,9 @@ def planted(name: str) -> tuple[Any, np.ndarray, np.ndarray | None, int]:
             simultaneous="once" in name,
         )  # fmt: skip
         return game, np.zeros((64, 1), np.float32), None, 3000
-    few = rows(world, 60)
-    return gan((512, 512), 1e-4, 1e-3, critic_steps=3), few, rows(world, 800, 600), 2000
+    few = gan((256, 256), 5e-4, 5e-4, 16, penalty=t.penalties.GradientNorm(0.02))
+    ahead = gan((256, 256), 2e-4, 1e-3, 16, penalty=t.penalties.GradientNorm(0.02))
+    return ahead if "ahead" in name else few, rows(world, 60), rows(world, 800, 600), 3000
 
 
 def well(name: str) -> tuple[Any, np.ndarray, np.ndarray, int]:
@@ -84,14 +85,17 @@ def one(name: str) -> tuple[str, list[str], list[str]]:
 
     torch.set_num_threads(1)
     system, x, held_out, steps = planted(name) if name in FAULTS else well(name)
-    seed = int(name[-1]) if name in WELL else 0
+    seed = int(name[-1]) if name in WELL else 1
     model = tacit.fit(system, x, steps=steps, batch_size=min(128, len(x)), precision="float32", log_every=10, seed=seed)
     found = diagnose(model, x, held_out)
     return name, [f.fault for f in found if f.found], [f.says for f in found]
 
 
 def run(context: Context) -> Result:
-    """Every run once: the runs are the sample. A planted fault is named where it is among what is found."""
+    """Every run once: the runs are the sample. A planted fault is named where it is among what is found.
+
+    The thresholds were set on runs of other seeds (0 and 1 of the healthy ones, 0 of the others).
+    """
     from joblib import Parallel, delayed
 
     names = [*list(FAULTS)[::2], *WELL[::3]] if context.small else [*FAULTS, *WELL]
