@@ -84,8 +84,8 @@ class HistoricalAveraging(Rule):
             raise InputError(f"HistoricalAveraging got weight={self.weight}; expected 0 or more; try 0.1")
         if isinstance(self.inner, Unrolled):
             raise InputError(
-                "HistoricalAveraging around Unrolled has no meaning, since that follows the opponent's steps and not the field; expected it "
-                "inside; give Unrolled(inner=HistoricalAveraging(…))"
+                "HistoricalAveraging around Unrolled has no meaning, since that follows the opponent's steps and not the field; expected "
+                "it inside; give Unrolled(inner=HistoricalAveraging(…))"
             )
         if self.inner.needs != "loss":
             raise InputError(
