@@ -229,7 +229,7 @@ def respond(
     >>> import numpy as np, tacit
     >>> from tacit import diagnostics
     >>> game = tacit.GAN(networks=tacit.networks.Dirac(), prior=tacit.Gaussian(1))
-    >>> answer = diagnostics.respond(game.fit(np.zeros((4, 1)), steps=1), np.zeros((4, 1)), "critic", steps=10)
+    >>> answer = diagnostics.respond(game.fit(np.zeros((4, 1)), steps=1), np.zeros((4, 1)), "critic", steps=10, rule=tacit.SGD(0.1))
     >>> answer.log[-1]["critic/loss"] < answer.log[0]["critic/loss"]
     True
     """

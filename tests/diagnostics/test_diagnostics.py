@@ -65,7 +65,7 @@ def test_consensus_moves_the_spectrum_left():
 def ring(steps: int = 30) -> tacit.Model:
     networks = tacit.MLP(widths=(7,), act="tanh", critic_act="tanh")
     system = tacit.GAN(prior=tacit.Gaussian(2), networks=networks, penalty=tacit.GradientNorm(0.1))
-    return tacit.fit(system, "ring8", steps=steps, batch_size=32, seed=0)
+    return tacit.fit(system, "ring8", steps=steps, batch_size=32, seed=0, precision="float32")
 
 
 def test_the_spectrum_of_networks_from_the_definition_and_its_leading_part():
@@ -95,7 +95,7 @@ def test_the_spectrum_of_networks_from_the_definition_and_its_leading_part():
 
 def test_a_diagnosis_leaves_the_model_alone():
     system = tacit.GAN(prior=tacit.Gaussian(2), networks=tacit.MLP(widths=(6,), norm="batch", critic_norm="batch"))
-    model = tacit.fit(system, make_vectors(), steps=3, batch_size=16)
+    model = tacit.fit(system, make_vectors(), steps=3, batch_size=16, precision="float32")
     before = {k: v.clone() for k, v in model.nets.state().items()}
     torch.manual_seed(3)
     want = torch.rand(2)
@@ -149,8 +149,9 @@ def test_nobody_gains_at_an_equilibrium():
 
 
 def test_a_new_discriminator_finds_a_generator_out():
-    model = tacit.fit(tacit.GAN(prior=tacit.Gaussian(2), networks=tacit.MLP(widths=(16,)), rule=STILL), "ring8", steps=1, seed=0)
-    better = diagnostics.respond(model, "ring8", "critic", steps=200, fresh=True, rule=tacit.Adam(1e-2), seed=4, batch_size=128)
+    run = {"precision": "float32", "batch_size": 128}
+    model = tacit.fit(tacit.GAN(prior=tacit.Gaussian(2), networks=tacit.MLP(widths=(16,)), rule=STILL), "ring8", steps=1, seed=0, **run)
+    better = diagnostics.respond(model, "ring8", "critic", steps=200, fresh=True, rule=tacit.Adam(1e-2), seed=4, **run)
     assert better.log[-1]["critic/loss"] < 0.9 < better.log[0]["critic/loss"]
     own, new = (m.nets.D[0][1].weight for m in (model, better))
     assert not torch.allclose(own, new, atol=0.2)
@@ -184,7 +185,7 @@ def test_cross_testing_over_values_takes_the_midpoint_and_over_energies_the_othe
         tacit.MixGAN(prior=tacit.Gaussian(2), networks=small, n_pairs=2, **rule),
         tacit.MDGAN(prior=tacit.Gaussian(2), networks=small, **rule),
     ):
-        model = tacit.fit(system, x, steps=150, batch_size=32, seed=0)
+        model = tacit.fit(system, x, steps=150, batch_size=32, seed=0, precision="float32")
         found = diagnostics.cross_test({"one": model}, x, n=64)
         assert found.table()[0, 0] < 0.35 and float(found.real[0]) > 0.65, type(system).__name__
 

@@ -80,7 +80,7 @@ def test_the_dirac_game_with_noise_settles_as_its_eigenvalues_say():
         networks=tacit.networks.Dirac(0.0, 0.0), prior=tacit.Gaussian(1), objective=tacit.Minimax(), rule=tacit.SGD(1e-12),
         critic_rule=tacit.SGD(1e-12), instance_noise=sigma, noise_fade=0.0,
     )  # fmt: skip
-    field = diagnostics.joint(tacit.fit(system, zeros, steps=1), zeros, rows=512)
+    field = diagnostics.joint(tacit.fit(system, zeros, steps=1, precision="float64"), zeros, rows=512)
     c = 0.5 * sigma**2 * field.rounds[0].instance_noise.square().mean().item()
     root = np.sqrt(complex(c**2 / 4 - 0.25))
     np.testing.assert_allclose(diagnostics.spectrum(field), [-c / 2 + root, -c / 2 - root], atol=1e-8)
@@ -89,9 +89,9 @@ def test_the_dirac_game_with_noise_settles_as_its_eigenvalues_say():
 
 def test_no_noise_is_the_game_without_it_bit_for_bit():
     plain = tacit.GAN(prior=tacit.Gaussian(2), networks=MLP)
-    a, b = (tacit.fit(s, make_vectors(), steps=4, batch_size=16) for s in (plain, replace(plain, noise_fade=0.3)))
+    a, b = (tacit.fit(s, make_vectors(), steps=4, batch_size=16, precision="float32") for s in (plain, replace(plain, noise_fade=0.3)))
     assert all(torch.equal(v, b.nets.state()[k]) for k, v in a.nets.state().items())
-    noisy = tacit.fit(replace(plain, instance_noise=0.1), make_vectors(), steps=4, batch_size=16)
+    noisy = tacit.fit(replace(plain, instance_noise=0.1), make_vectors(), steps=4, batch_size=16, precision="float32")
     assert noisy.nets.names() == a.nets.names() and noisy.nets.state().keys() == a.nets.state().keys()
     assert not torch.equal(noisy.nets.state()["D.0.1.weight"], a.nets.state()["D.0.1.weight"])
 

@@ -50,8 +50,8 @@ def run(context: Context) -> Result:
     rest = np.asarray(seconds) - (start + slope * np.asarray(many))
     extra |= {f"K = {k}: ms a step": 1e3 * s for k, s in zip(many, seconds, strict=True)}
     extra["cost against K: R²"] = float(1 - rest.var() / np.var(seconds))
-    notes = "Adam, 1e-3 for G and 1e-4 for D; batches of 128; as many updates"
-    return Result({s: v["modes"] for s, v in found["K = 5"].items()}, extra, notes)
+    values = {s: v["modes"] for s, v in found["K = 5"].items()}
+    return Result(values, extra, "Adam, 1e-3 for G and 1e-4 for D; batches of 128; as many updates of both")
 
 
 def holds(result: Result) -> bool:
