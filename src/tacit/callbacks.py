@@ -119,13 +119,13 @@ class Snapshots:
         self.folder, self.at, self.rows, self.seed, self.measure = Path(folder), sorted(set(at)), int(rows), seed, measure
         self.taken: list[dict[str, Any]] = []
         self.seen = 0
-        self.spent_s = 0.0
+        self.spent_s = self.spent_cpu_s = 0.0
 
     def __call__(self, reading: dict[str, Any]) -> None:
         before, self.seen = self.seen, int(reading["step"])
         if bisect.bisect(self.at, before) == bisect.bisect(self.at, self.seen):
             return
-        began, run, nets = time.monotonic(), reading["run"], reading["nets"]
+        began, began_cpu, run, nets = time.monotonic(), time.thread_time(), reading["run"], reading["nets"]
         from tacit.model import Model
 
         modes = [(m, m.training) for net in nets.modules().values() for m in net.modules()]
@@ -143,6 +143,7 @@ class Snapshots:
             with atomic(self.folder / f"{self.seen:06d}.npy", "wb") as f:
                 np.save(f, rows.astype(np.float32), allow_pickle=False)
         self.spent_s += time.monotonic() - began
+        self.spent_cpu_s += time.thread_time() - began_cpu
         if run.ranks.first:
             write_json(self.folder / "index.json", {"spent_s": round(self.spent_s, 3), "snapshots": self.taken})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ import torch
 from PIL import Image
 
 import tacit
+from tacit.metrics import Figure
 from tacit.report import grid, maps, strip
 from tacit.report.curves import POINTS, curves
 from tacit.report.html import duration, number, text
-from tacit.report.pictures import as_pictures, as_pixels, atlas, data_uri
+from tacit.report.pictures import as_pictures, as_pixels, atlas, data_uri, plane
+from tacit.report.plots import intervals
 
 
 @pytest.mark.parametrize(
@@ -136,3 +139,21 @@ def test_numbers_for_people():
     assert [number(v) for v in (0, 1234567, 0.00012345, 12345.6, float("inf"))] == ["0", "1,234,567", "0.0001234", "12,346", "inf"]
     assert [duration(v) for v in (0.12, 61, 3600)] == ["0.12 s", "1.02 min", "1 h"]
     assert text("<&'\">") == "&lt;&amp;&#x27;&quot;&gt;"
+
+
+def test_planes_put_points_where_they_are():
+    image = np.asarray(plane(np.array([[0.0, 0.0], [9.0, 9.0]]), np.array([[1.0, 0.0]]), (-1, -1), (1, 1), side_px=100)).astype(int)
+    blue = image[..., 2] - image[..., 0] > 60
+    assert blue[48:52, 48:52].any() and blue[:6, -6:].any() and not blue[60:].any(), "a point outside is on the edge"
+    grey = (np.ptp(image[..., :3], -1) < 20) & (image[..., 3] > 100)
+    assert grey[46:54, 92:].any() and not grey[46:54, 60:90].any()
+
+
+def test_intervals_are_drawn_to_scale_and_a_wide_one_does_not_squeeze_the_others():
+    figures = {"a": Figure(1.0, low=0.5, high=1.5), "b": Figure(3.0, low=2.0, high=4.0), "wide<": Figure(2.0, low=-500.0, high=500.0)}
+    svg = intervals("FID", figures, {"a": [0.8, 1.2], "b": [3.0], "wide<": [2.0]}, "less is better", "a")
+    x = {k: float(v) for k, v in zip("ab", re.findall(r'class="mean" x1="([\d.]+)"', svg), strict=False)}
+    dots = [float(v) for v in re.findall(r'circle cx="([\d.]+)"', svg)]
+    assert (dots[1] - dots[0]) / (x["b"] - x["a"]) == pytest.approx(0.4 / 2.0, abs=0.01)
+    assert x["b"] - x["a"] > 40 and "wide&lt;" in svg and "wide<:" not in svg
+    assert svg.count(" won") == 1 and "1 to" not in svg.split("<title>")[0] and "a: 1, 0.5 to 1.5" in svg

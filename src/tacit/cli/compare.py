@@ -265,22 +265,24 @@ def carry(given: dict[str, Any], systems: Any, run: Any, folder: str) -> int:
     if given.get("json"):
         give(json.dumps(result.to_json(), indent=2))
     elif not given.get("quiet"):
-        table(rows(result))
+        for at in range(0, len(result.measures), 4):
+            table(rows(result, result.measures[at : at + 4]))
     if not given.get("quiet"):
         say(f"next: open {result.page}")
     return 0
 
 
-def rows(result: Any) -> list[dict[str, Any]]:
-    """The table of a comparison: a line for each composition."""
+def rows(result: Any, measures: Sequence[str]) -> list[dict[str, Any]]:
+    """A table of some measures: a line for each composition, the mean over seeds ± the reach of its interval."""
     found = []
     for name in result.systems:
         row: dict[str, Any] = {"composition": name}
-        for measure in result.measures:
+        for measure in measures:
             f = result.figures(measure).get(name)
             shown = "–" if f is None else f"{f.value:.4g}"
-            shown += f" [{f.low:.3g}, {f.high:.3g}]" if f is not None and f.low is not None else ""
-            row[measure] = f"{shown} *" if result.best(measure) == name else shown
+            if f is not None and f.low is not None and f.high is not None:
+                shown += f" ± {max(f.value - f.low, f.high - f.value):.2g}"
+            row[measure] = f"{shown} best" if result.best(measure) == name else shown
         found.append(row)
     return found
 

@@ -115,7 +115,7 @@ def tiles(found: Comparison) -> str:
         ("compositions", number(len(found.systems)), ""), ("seeds", number(len(a["seeds"])), ", ".join(map(str, a["seeds"]))),
         ("steps", number(a["options"]["steps"]), f"of {a['options']['batch_size']} rows"),
         ("rows of data", number(a["rows"]), " × ".join(number(s) for s in a["shape"]) + (" numbers each" if a["kind"] == "vector" else "")),
-        ("time on one core", duration(spent), f"{len(rs)} fits, measures not counted"),
+        ("time of all fits", duration(spent), f"{len(rs)} fits, by the clock"),
     ]  # fmt: skip
     return '<dl class="tiles">' + "".join(
         f"<div><dt>{text(k)}</dt><dd>{text(v)}<small>{text(s)}</small></dd></div>" for k, v, s in items
@@ -452,16 +452,21 @@ def cost(found: Comparison) -> str:
     for name, by_seed in found.results.items():
         done = [r for r in by_seed.values() if "seconds" in r]
         if not done:
-            rows.append([who(found, name), "–", "–", "–", text(_status(by_seed))])
+            rows.append([who(found, name), "–", "–", "–", "–", text(_status(by_seed))])
             continue
-        cells = [_figure(interval([r["seconds"] / 60 for r in done], 0.0)), _figure(interval([r["rate"] for r in done], 0.0))]
-        cells.append(_figure(interval([r["peak_mb"] for r in done], 0.0)))
+        timed = [r for r in done if r.get("cpu_s")]
+        columns = [
+            [r["cpu_s"] / 60 for r in timed], [r["steps"] / r["cpu_s"] for r in timed], [r["seconds"] / 60 for r in done],
+            [r["peak_mb"] for r in done],
+        ]  # fmt: skip
+        cells = [_figure(interval(values, 0.0)) if values else "–" for values in columns]
         rows.append([who(found, name), *cells, text(_status(by_seed))])
     machines = sorted({f"{r['machine']}, {r['date'][:10]}" for r in every(found) if "machine" in r})
-    hint = "Each fit ran on one thread, several at a time; snapshots are not counted. Memory is the peak of the process during the fit, "
-    hint += f"with the libraries and the data. Machines: {'; '.join(machines)}."
-    head = ["composition", "minutes", "steps a second", "peak memory (MiB)", "fits"]
-    body = table(head, rows, caption="Mean of a fit, and its 95 % interval over seeds", raw=True, numeric=(1, 2, 3))
+    hint = "Each fit ran on one thread, snapshots not counted. Processor minutes are those of that thread, whatever else the machine did; "
+    hint += "a fit that was interrupted has none. Memory is the peak of the process during the fit, with the libraries and the data. "
+    hint += f"Machines: {'; '.join(machines)}."
+    head = ["composition", "processor minutes", "steps a processor second", "minutes by the clock", "peak memory (MiB)", "fits"]
+    body = table(head, rows, caption="Mean of a fit, and its 95 % interval over seeds", raw=True, numeric=(1, 2, 3, 4))
     return section("cost", "Cost", f'<p class="hint">{text(hint)}</p>', body)
 
 

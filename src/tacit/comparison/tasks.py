@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,8 @@ def run(task: dict[str, Any]) -> dict[str, Any]:
         task: JSON: ``name``, ``seed``, ``folder``, ``allow``; the entries of ``FIT`` and of ``MEASURED``; ``features``, a file.
 
     Returns:
-        JSON: the task's name and seed, ``status`` (finished, diverged or failed), ``error``, steps, seconds, rate, memory,
-        weights of each network, and ``measures`` as ``Figure.to_json`` gives them. It is ``folder/result.json`` too.
+        JSON: the task's name and seed, ``status`` (finished, diverged or failed), ``error``, steps, seconds, ``cpu_s`` (None
+        where the fit was interrupted), memory, weights of each network, and ``measures`` as ``Figure.to_json`` gives them. It is ``folder/result.json`` too.
     """
     folder = Path(task["folder"])
     folder.mkdir(parents=True, exist_ok=True)
@@ -89,10 +90,11 @@ def _run(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     peaked = _reset_peak()
     strip = Snapshots(folder / "snapshots", task["snapshots"], _shown(task), measure=_quick(task))
     callbacks = [strip] if task["snapshots"] and "sample" in can(system) else []
-    status, error = "finished", ""
+    status, error, began = "finished", "", time.thread_time()
     unfinished = (folder / checkpoint.NAME).is_file()
+    again = (folder / "system.json").exists() and not unfinished
     try:
-        if (folder / "system.json").exists() and not unfinished:
+        if again:
             model = load(folder, allow=tuple(task["allow"]))
         elif unfinished:
             model = engine.resume(folder, callbacks=callbacks, allow=tuple(task["allow"]))
@@ -107,13 +109,15 @@ def _run(task: dict[str, Any], folder: Path) -> dict[str, Any]:
         status, error = "diverged", str(e)
         model = load(folder, allow=tuple(task["allow"]))
     info = model.info
+    # The clock of this thread alone: what else the machine does at the time is no part of a fit's cost.
+    cpu = None if unfinished or again else time.thread_time() - began - strip.spent_cpu_s
     peak = (peaked and _peak()) or info["peak_memory_mb"]
     index = _read(folder / "snapshots" / "index.json")
     seconds = max(float(info["seconds"]) - (index["spent_s"] if index else 0.0), 1e-9)
     figures = _measured(task, model)
     return _head(task) | {
         "status": status, "error": error, "steps": info["steps"], "seconds": round(seconds, 3),
-        "rate": round(info["steps"] / seconds, 3), "peak_mb": round(peak, 1),
+        "cpu_s": None if cpu is None else round(cpu, 3), "peak_mb": round(peak, 1),
         "weights": {n: sum(p.numel() for p in m.parameters()) for n, m in model.nets.modules().items()},
         "precision": info["precision"], "machine": info["machine"], "date": info["date"],
         "measures": {n: f.to_json() for n, f in figures.items()},
