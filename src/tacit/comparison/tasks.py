@@ -41,7 +41,8 @@ def run(task: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         JSON: the task's name and seed, ``status`` (finished, diverged or failed), ``error``, steps, seconds, ``cpu_s`` (None
-        where the fit was interrupted), memory, weights of each network, and ``measures`` as ``Figure.to_json`` gives them. It is ``folder/result.json`` too.
+        where the fit was interrupted), memory, weights of each network, and ``measures`` as ``Figure.to_json`` gives them. It is
+        ``folder/result.json`` too.
     """
     folder = Path(task["folder"])
     folder.mkdir(parents=True, exist_ok=True)
