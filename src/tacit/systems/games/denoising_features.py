@@ -33,7 +33,8 @@ class DenoisingFeatureMatchingGAN(Adversarial):
     Args:
         networks: architecture of G and of the discriminator, cut before its last layer into E and D.
         prior: distribution of z.
-        denoise: λ; the paper has 0.03, beside a weight of 1 of the adversarial term.
+        denoise: λ; the paper has 0.03, beside a weight of 1 of the adversarial term, on features that are normalised. Features that vary
+            less ask for more: those of an MLP without normalisation gave the best samples near 60.
         noise: σ, in units of the features.
         denoiser: architecture of R.
         denoiser_rule: how R moves.

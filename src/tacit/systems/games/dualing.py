@@ -170,7 +170,7 @@ def linear(n: Nets, real: Tensor, fake: Tensor, ridge: float, length: float) -> 
 
 
 @float32
-def score(n: Nets, real: Tensor, fake: Tensor, ridge: float, length: float) -> Move:
+def linearised_score(n: Nets, real: Tensor, fake: Tensor, ridge: float, length: float) -> Move:
     """The dual of the logistic program in the step s, whose features are the gradients of D's scores at w_k."""
     weights = n.parameters(("D",))
     w = flatten(weights).detach()
@@ -208,5 +208,7 @@ def flatten(tensors: Iterable[Tensor]) -> Tensor:
     return torch.cat([t.flatten() for t in tensors])
 
 
-MOVES: dict[str, Callable[[Nets, Tensor, Tensor, float, float], Move]] = {"linear": linear, "score": score, "cost": linearised_cost}
+MOVES: dict[str, Callable[[Nets, Tensor, Tensor, float, float], Move]] = {
+    "linear": linear, "score": linearised_score, "cost": linearised_cost,
+}  # fmt: skip
 """The three duals: ``(networks, F(x), F(G(z)), C, √(2Δ))`` to the generator's loss and D's next weights."""
