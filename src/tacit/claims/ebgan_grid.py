@@ -72,8 +72,8 @@ def run(context: Context) -> Result:
     from joblib import Parallel, delayed
 
     features = judge(context, "digits", {})
-    steps = 1500 if context.small else 3000
-    chosen = [i for i in range(len(grid())) if not context.small or i % 4 == 1]
+    steps = 2500 if context.small else 5000
+    chosen = [i for i in range(len(grid())) if not context.small or i % 4 == 0]
     seeds = {i: context.seeds[at % len(context.seeds)] for at, i in enumerate(chosen)}
     tasks = [(arm, i, to_json(system(arm, *grid()[i])), seeds[i], steps, features) for i in chosen for arm in ARMS]
     found: dict[tuple[str, int], dict[str, float]] = {}
@@ -115,5 +115,5 @@ CLAIM = Claim(
     what="share of 24 settings on digits in which EBGAN-PT does not collapse, less GAN's (and PT raises recall and distances)",
     run=run,
     threshold=holds,
-    minutes=10,
+    minutes=11,
 )
