@@ -19,7 +19,8 @@ def brute(x: np.ndarray, y: np.ndarray, widths: tuple[float, ...], unbiased: boo
 
     def mean(a: np.ndarray, b: np.ndarray, same: bool) -> float:
         pairs = [(s, t) for (i, s), (j, t) in itertools.product(enumerate(a), enumerate(b)) if not (same and unbiased and i == j)]
-        return math.fsum(math.exp(-float(((s - t) ** 2).sum()) / (2 * w * w)) for s, t in pairs for w in widths) / (len(pairs) * len(widths))
+        total = math.fsum(math.exp(-float(((s - t) ** 2).sum()) / (2 * w * w)) for s, t in pairs for w in widths)
+        return total / (len(pairs) * len(widths))
 
     return mean(x, x, True) + mean(y, y, True) - 2 * mean(x, y, False)
 

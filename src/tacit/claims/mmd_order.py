@@ -15,8 +15,9 @@ CORRELATION = "least rank correlation of MMD GAN's loss with its FID over traini
 def systems() -> dict[str, Any]:
     """Equal networks, prior and batch; MMD GAN's rates were chosen on ``usps``, the rest stands as it is by default."""
     import tacit
+    from tacit.networks.dcgan import DCGAN
 
-    same: dict[str, Any] = {"networks": tacit.networks.DCGAN(width=16), "prior": tacit.Gaussian(32)}
+    same: dict[str, Any] = {"networks": DCGAN(width=16), "prior": tacit.Gaussian(32)}
     rule = tacit.RMSProp(1e-3)
     return {
         "MMD GAN": tacit.MMDGAN(rule=rule, critic_rule=rule, **same),
@@ -28,24 +29,20 @@ def systems() -> dict[str, Any]:
 class Curve:
     """A callback: the generator's loss since the last reading, and the FID of samples at it."""
 
-    def __init__(self, system: Any, data: str, test: dict[str, Any], features: str, rows: int):
+    def __init__(self, system: Any, data: str, test: dict[str, Any], features: str):
         from tacit import data as sources
         from tacit import metrics
+        from tacit.comparison.measures import Ruler
 
-        self.system, self.extractor, self.rows = system, metrics.load_classifier(features), rows
-        source = sources.load(data, **test)
-        self.real = metrics.extract(self.extractor, source.read(0, min(source.n, rows)))
-        self.points: list[tuple[float, float]] = []
+        self.system, self.points = system, list[tuple[float, float]]()
+        self.ruler = Ruler(sources.load(data, **test), metrics.load_classifier(features), most=2_000, quick=True)
 
     def __call__(self, state: dict[str, Any]) -> None:
-        from tacit import metrics
-        from tacit.cli.evaluate import raw_units
         from tacit.model import Model
 
-        model = Model(self.system, state["run"].spec, state["nets"].train(False))
-        fake = metrics.extract(self.extractor, raw_units(model, model.sample(self.rows, raw=False)))
+        found = self.ruler(Model(self.system, state["run"].spec, state["nets"].train(False)))
         state["nets"].train()
-        self.points.append((state["terms"]["generator/mmd"], metrics.fid(self.real, fake).value))
+        self.points.append((state["terms"]["generator/mmd"], found["FID"].value))
 
 
 def one(
@@ -59,7 +56,7 @@ def one(
 
     torch.set_num_threads(1)
     system = systems()[name]
-    curve = [Curve(system, data, test, features, 2_000)] if name == ORDER[0] else []
+    curve = [Curve(system, data, test, features)] if name == ORDER[0] else []
     total = 2 * steps if name == "GMMN-C" else steps
     model = tacit.fit(
         system, data, load=load, steps=total, batch_size=64, seed=seed, precision="float32", log_every=max(total // 20, 1), callbacks=curve
