@@ -162,7 +162,9 @@ def mean_distance(a: Tensor, b: Tensor, kind: str = "l2") -> Tensor:
 def covariance_distance(a: Tensor, b: Tensor, k: int) -> Tensor:
     """The sum of the k largest singular values of E aaᵀ − E bbᵀ, a scalar; it is symmetric, so they are the |eigenvalues|."""
     a, b = _exact(a), _exact(b)
-    return torch.linalg.eigvalsh(a.T @ a / len(a) - b.T @ b / len(b)).abs().topk(k).values.sum()
+    # LAPACK's single-precision eigenvalues may fail to converge on nearly singular matrices.
+    gap = (a.T @ a / len(a) - b.T @ b / len(b)).double()
+    return torch.linalg.eigvalsh(gap).abs().topk(k).values.sum().to(a.dtype)
 
 
 def _exact(x: Tensor) -> Tensor:
