@@ -12,54 +12,68 @@ COLLAPSED = 0.25
 """A run has collapsed where the coverage is below this: the share of real rows with a sample nearer than their fifth neighbour."""
 
 
-def architectures() -> dict[str, Networks]:
-    """Six pairs; with normalisation it is of the batch in G and of the layer in D, where a penalty on rows allows it."""
+def architectures(small: bool = False) -> dict[str, Networks]:
+    """Six pairs (four without residual networks); normalisation is over the batch in G, over the layer in D, where rows are judged."""
     from tacit.networks import DCGAN, MLP, ResNet
 
     pairs: dict[str, Networks] = {}
     for name, batch, layer in (("", "none", "none"), (" with norm", "batch", "layer")):
         pairs[f"MLP{name}"] = MLP(widths=(256, 256), norm=batch, critic_norm=layer)
         pairs[f"conv{name}"] = DCGAN(width=32, dense=128, init_std=0.0, norm=batch, critic_norm=layer)
-        pairs[f"ResNet{name}"] = ResNet(width=16, norm=batch, critic_norm=layer)
+        if not small:
+            pairs[f"ResNet{name}"] = ResNet(width=16, norm=batch, critic_norm=layer)
     return pairs
 
 
-def systems() -> dict[str, System]:
-    """Each method at its own paper's setting for every pair: critic steps, optimiser, rate, penalty or clip."""
-    from tacit.penalties import GradientPenalty, WeightClipping
+def systems(small: bool = False) -> dict[str, System]:
+    """Each method with its paper's optimiser for every pair, at ten times its paper's rate, since there are far fewer updates.
+
+    Both rates fall to 0 over the second half. The one-sided penalty is tried without residual networks, which cost most.
+    """
+    from tacit.penalties import GradientPenalty
     from tacit.priors import Gaussian
     from tacit.rules import Adam, RMSProp
-    from tacit.systems import WGANGP
+    from tacit.systems import WGAN, WGANGP
 
-    quick = Adam(1e-3, (0.0, 0.9), schedule="late-linear")
-    methods: dict[str, dict[str, Any]] = {
-        "penalty": {"rule": quick, "critic_rule": quick},
-        "one-sided": {"rule": quick, "critic_rule": quick, "penalty": GradientPenalty(10.0, one_sided=True)},
-        "clipping": {"penalty": WeightClipping(0.01), "rule": RMSProp(5e-4, schedule="late-linear"), "critic_rule": RMSProp(5e-4, schedule="late-linear")},
-    }
-    return {
-        f"{method}, {pair}": WGANGP(networks=networks, prior=Gaussian(32), **options)
-        for method, options in methods.items() for pair, networks in architectures().items()
-    }  # fmt: skip
+    adam, rms = Adam(1e-3, (0.0, 0.9), schedule="late-linear"), RMSProp(5e-4, schedule="late-linear")
+    found: dict[str, System] = {}
+    for pair, networks in architectures(small).items():
+        shared: dict[str, Any] = {"networks": networks, "prior": Gaussian(32)}
+        found[f"penalty, {pair}"] = WGANGP(rule=adam, critic_rule=adam, **shared)
+        found[f"clipping, {pair}"] = WGAN(rule=rms, critic_rule=rms, **shared)
+        if not small and not pair.startswith("ResNet"):
+            found[f"one-sided, {pair}"] = WGANGP(rule=adam, critic_rule=adam, penalty=GradientPenalty(10.0, one_sided=True), **shared)
+    return found
 
 
 def run(context: Context) -> Result:
     """Fit the 8×8 digits with the same updates and batches; coverage of them by as many samples, on features of a classifier."""
-    found = contest(context, systems(), "digits", steps=300 if context.small else 1500, batch_size=64, precision="float32")
+    chosen = systems(context.small)
+    found = contest(context, chosen, "digits", steps=700 if context.small else 1500, batch_size=64, precision="float32")
     coverage = {k: {s: v["coverage"] for s, v in by_seed.items()} for k, by_seed in found.items()}
-    extra: dict[str, float] = {}
-    for method in ("penalty", "one-sided", "clipping"):
-        own = {k: v for k, v in coverage.items() if k.startswith(method)}
-        failed = [sum(by_seed[s] < COLLAPSED for by_seed in own.values()) for s in context.seeds]
-        extra |= {f"most failures of {method}": max(failed), f"least failures of {method}": min(failed)}
-        extra |= {f"coverage of {k}": sum(v.values()) / len(v) for k, v in own.items()}
-    worst = {s: min(v[s] for k, v in coverage.items() if k.startswith("penalty")) for s in context.seeds}
-    return Result(worst, extra, "the lowest coverage of six architectures under the penalty; below 1/4 is called a collapse")
+    failures: dict[str, float] = {}
+    for method in ("penalty", "clipping", "one-sided"):
+        own = [v for k, v in coverage.items() if k.startswith(method)]
+        failed = [float(sum(v[s] < COLLAPSED for v in own)) for s in context.seeds]
+        failures |= {f"most collapses under {method}": max(failed), f"fewest under {method}": min(failed)} if own else {}
+    worst = {m: {s: min(v[s] for k, v in coverage.items() if k.startswith(m)) for s in context.seeds} for m in ("penalty", "clipping")}
+    lowest = {"lowest coverage under clipping": min(worst["clipping"].values())}
+    means = {f"coverage of {k}": sum(v.values()) / len(v) for k, v in coverage.items()}
+    others = {f"{m} of {k}": sum(v[m] for v in by.values()) / len(by) for m in ("FID", "recall", "minutes") for k, by in found.items()}
+    return Result(
+        worst["penalty"], failures | lowest | means | others,
+        f"the lowest coverage of the pairs under the two-sided penalty; below {COLLAPSED} is called a collapse",
+    )  # fmt: skip
 
 
 def holds(result: Result) -> bool:
-    """The penalty never collapses, and clipping does with some architecture for every seed."""
-    return result.extra["most failures of penalty"] == 0 and result.extra["least failures of clipping"] >= 1
+    """The penalty never collapses, and clipping does with some pair for every seed."""
+    return result.extra["most collapses under penalty"] == 0 and result.extra["fewest under clipping"] >= 1
+
+
+def leads(result: Result) -> bool:
+    """With few updates: the penalty's worst pair covers more than clipping's worst."""
+    return min(result.values.values()) > result.extra["lowest coverage under clipping"]
 
 
 CLAIM = Claim(
@@ -69,5 +83,6 @@ CLAIM = Claim(
     what="lowest coverage of WGAN-GP over six pairs of networks on digits, none collapsed where weight clipping is in one or more",
     run=run,
     threshold=holds,
+    small_threshold=leads,
     minutes=12,
 )
