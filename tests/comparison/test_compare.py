@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -97,6 +98,9 @@ def test_other_samples_measure_the_same_fits_again(made, monkeypatch):
 def test_another_fit_in_the_folder_is_refused_or_replaced(made):
     with pytest.raises(tacit.InputError, match=r"plain-0 holds another fit \(steps 12, not 13\)"):
         tacit.compare(gans(), "moons", out=made.folder, seeds=1, jobs=1, **SMALL | {"steps": 13})
+    other = {"plain": dataclasses.replace(gans()["plain"], networks=tacit.MLP(widths=(13,)))}
+    with pytest.raises(tacit.InputError, match=r"another fit \(networks.widths \[12\], not \[13\]\)"):
+        tacit.compare(other, "moons", out=made.folder, seeds=1, jobs=1, **SMALL)
     one = {"plain": gans()["plain"]}
     found = tacit.compare(one, "moons", out=made.folder, seeds=(7,), jobs=1, **SMALL)
     again = tacit.compare(one, "moons", out=made.folder, seeds=(7,), jobs=1, overwrite=True, **SMALL | {"steps": 13})

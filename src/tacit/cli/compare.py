@@ -274,14 +274,16 @@ def carry(given: dict[str, Any], systems: Any, run: Any, folder: str) -> int:
 
 def rows(result: Any, measures: Sequence[str]) -> list[dict[str, Any]]:
     """A table of some measures: a line for each composition, the mean over seeds ± the reach of its interval."""
+    from tacit.report.html import number
+
     found = []
     for name in result.systems:
         row: dict[str, Any] = {"composition": name}
         for measure in measures:
             f = result.figures(measure).get(name)
-            shown = "–" if f is None else f"{f.value:.4g}"
+            shown = "–" if f is None else number(f.value, 3)
             if f is not None and f.low is not None and f.high is not None:
-                shown += f" ± {max(f.value - f.low, f.high - f.value):.2g}"
+                shown += f" ± {number(max(f.value - f.low, f.high - f.value), 2)}"
             row[measure] = f"{shown} best" if result.best(measure) == name else shown
         found.append(row)
     return found

@@ -206,17 +206,17 @@ def _sizes(counts: dict[str, int]) -> str:
 
 
 def conditions(found: Comparison) -> str:
-    """What each composition has otherwise than the commonest, and the options that all share."""
+    """What each composition has otherwise than most of them, and the options that all share."""
     flats = {n: {"system": type(s).name, **flat(to_json(s))} for n, s in found.systems.items()}
     keys = list(dict.fromkeys(k for f in flats.values() for k in f))
     shared = [k for k in keys if len({json.dumps(f.get(k, "absent")) for f in flats.values()}) == 1]
-    usual = {k: odd({n: f.get(k) for n, f in flats.items()})[0] for k in keys}
+    most = {k: Counter(json.dumps(f.get(k, "absent")) for f in flats.values()).most_common(1)[0] for k in keys}
     rows = []
     for name, f in flats.items():
         own = [
             f"<code>{text(k)}</code> {text(_value(f[k]))}"
             for k in keys
-            if k not in shared and k in f and (f[k] != usual[k] or ("." not in k and len(flats) == 2))
+            if k not in shared and k in f and not (json.dumps(f[k]) == most[k][0] and 2 * most[k][1] > len(flats))
         ]
         rows.append([who(found, name), "; ".join(own) or "nothing", text(updates(found.systems[name])), text(_sizes(weights(found, name)))])
     a = found.about
@@ -226,8 +226,8 @@ def conditions(found: Comparison) -> str:
     return section(
         "conditions", "Conditions",
         table(
-            ["composition", "what it has otherwise than the commonest", "updates in a step", "weights"], rows,
-            caption="Compositions; an option that is not listed is the commonest one", raw=True,
+            ["composition", "what it has otherwise than most", "updates in a step", "weights"], rows,
+            caption="Compositions; an option that is not listed is that of most", raw=True,
         ),
         "<details><summary>Options that all share</summary>",
         table(["option", "value"], [[k, _value(flats[next(iter(flats))].get(k))] for k in shared], caption="System"),
@@ -293,9 +293,11 @@ def published(found: Comparison) -> str:
     return section("published", "Beside the literature", f'<p class="hint">{text(lead)}</p>', kept)
 
 
-def _figure(f: Figure) -> str:
-    value = number(f.value)
-    return value if f.low is None or f.high is None else f"{value} <small>[{number(f.low, 3)}, {number(f.high, 3)}]</small>"
+def _figure(f: Figure, whole: bool = False) -> str:
+    value, *ends = (
+        "" if v is None else number(round(v)) if whole else number(v, digits) for v, digits in ((f.value, 4), (f.low, 3), (f.high, 3))
+    )
+    return f"{value} <small>[{ends[0]}, {ends[1]}]</small>" if f.low is not None and f.high is not None else value
 
 
 # ---------------------------------------------------------------- pictures
@@ -406,7 +408,7 @@ def curves(found: Comparison, blob: dict[str, Any]) -> str:
         for term in dict.fromkeys(t for log in logs for line in log for t in line if "/" in t and not t.endswith("/loss")):
             _add(terms, term, k, [[(line["step"], line.get(term)) for line in log if term in line] for log in logs])
     groups = [
-        {"name": title, "charts": [{"name": n, "series": s} for n, s in charts.items()]}
+        {"name": title, "charts": [{"name": n, "series": s, "units": title == "Terms"} for n, s in charts.items()]}
         for title, charts in (("Measures", measured), ("Terms", terms)) if charts
     ]  # fmt: skip
     if not groups:
@@ -459,7 +461,8 @@ def cost(found: Comparison) -> str:
             [r["cpu_s"] / 60 for r in timed], [r["steps"] / r["cpu_s"] for r in timed], [r["seconds"] / 60 for r in done],
             [r["peak_mb"] for r in done],
         ]  # fmt: skip
-        cells = [_figure(interval(values, 0.0)) if values else "–" for values in columns]
+        figures = [interval(values, 0.0) if values else None for values in columns]
+        cells = ["–" if f is None else _figure(f, whole=f is figures[-1]) for f in figures]
         rows.append([who(found, name), *cells, text(_status(by_seed))])
     machines = sorted({f"{r['machine']}, {r['date'][:10]}" for r in every(found) if "machine" in r})
     hint = "Each fit ran on one thread, snapshots not counted. Processor minutes are those of that thread, whatever else the machine did; "

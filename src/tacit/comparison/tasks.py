@@ -77,13 +77,18 @@ def other(task: dict[str, Any]) -> str | None:
     if found is None:
         return None
     for k in FIT:
-        a, b = found.get(k), _plain(task[k])
-        if a != b:
-            if isinstance(a, dict) and isinstance(b, dict):
-                key = next((i for i in {**a, **b} if a.get(i) != b.get(i)), k)
-                return f"{key} {a.get(key)}, not {b.get(key)}" if not isinstance(a.get(key), dict) else f"another {key}"
-            return f"another {k}" if len(f"{a}{b}") > 80 else f"{k} {a}, not {b}"
+        if found.get(k) != _plain(task[k]):
+            return _difference(k, found.get(k), _plain(task[k]))
     return None
+
+
+def _difference(name: str, a: Any, b: Any) -> str:
+    """The first thing in which two pieces of JSON differ: "steps 12, not 13"."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        key = next(k for k in {**a, **b} if a.get(k, "nothing") != b.get(k, "nothing"))
+        path = key if name in FIT else name if key == "options" else f"{name}.{key}"
+        return _difference(path, a.get(key, "nothing"), b.get(key, "nothing"))
+    return f"{name} {str(a)[:40]}, not {str(b)[:40]}"
 
 
 def _run(task: dict[str, Any], folder: Path) -> dict[str, Any]:

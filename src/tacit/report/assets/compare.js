@@ -1,5 +1,6 @@
 'use strict';
-/* Several compositions on one chart: a line for each, the mean over seeds, its band from the least to the largest seed. */
+/* Several compositions on one chart: a line for each, the mean over seeds, its band from the least to the largest seed.
+   Charts whose lines are in units of their own (terms of different objectives) leave outliers out unless asked. */
 class Lines {
   constructor(place, c, names) {
     Object.assign(this, {c, names, mode: 0, w: 340, h: 190, box: {left: 54, right: 10, top: 8, bottom: 34}});
@@ -29,11 +30,12 @@ class Lines {
     if (!shown.length) { this.readout.textContent = 'none shown'; return; }
     const all = shown.flatMap(s => [...s.low, ...s.high]), log = this.mode === 2 && Math.min(...all) > 0;
     let low = Math.min(...all), high = Math.max(...all);
-    if (this.mode === 0) {
-      /* The middle 96 % of the means: one composition that runs away must not flatten all others. */
-      const means = shown.flatMap(s => s.mean).sort((a, b) => a - b), q = p => means[Math.round(p * (means.length - 1))];
-      const by = (q(.98) - q(.02)) * .12;
-      low = Math.max(low, q(.02) - by); high = Math.min(high, q(.98) + by);
+    if (this.mode === 0 && this.c.units) {
+      /* No farther than three quartile ranges from the quartiles of what moves: one that runs away must not flatten the others. */
+      const moving = shown.filter(s => Math.min(...s.mean) < Math.max(...s.mean));
+      const means = (moving.length ? moving : shown).flatMap(s => s.mean).sort((a, b) => a - b);
+      const q = p => means[Math.round(p * (means.length - 1))], by = 3 * (q(.75) - q(.25));
+      if (by > 0) { low = Math.max(low, q(.25) - by); high = Math.min(high, q(.75) + by); }
     }
     const f = log ? Math.log10 : v => v;
     if (low === high) { const by = Math.abs(low) * .1 || 1; if (!log) low -= by; high += by; }
@@ -92,7 +94,7 @@ Lines.hidden = new Set();
   if (!place || !d) { Tacit.root.dataset.ready = 'true'; return; }
   const T = Tacit, charts = [], all = () => charts.forEach(c => c.draw());
   place.append(T.make('div', {class: 'controls'},
-    T.choice('Height', ['middle 96 %', 'everything', 'logarithmic'], 0, i => { charts.forEach(c => { c.mode = i; }); all(); })));
+    T.choice('Height', ['without outliers', 'everything', 'logarithmic'], 0, i => { charts.forEach(c => { c.mode = i; }); all(); })));
   const key = T.make('div', {class: 'key toggles', role: 'group', 'aria-label': 'Compositions shown'});
   d.names.forEach((name, k) => {
     const b = T.make('button', {type: 'button', 'aria-pressed': 'true'}, T.marker(k), name);
