@@ -180,7 +180,9 @@ def test_every_system_has_help(name: str, tacit: Callable) -> None:
     assert answer.code == 0 and answer.err == ""
     cls = get("system", name)
     for field in fields(cls):
-        assert f"--{field.name.replace('_', '-')}" in answer.out
+        # A switch that is on by default is shown by the spelling that turns it off.
+        no = "no-" if field.default is True else ""
+        assert f"--{no}{field.name.replace('_', '-')}" in answer.out
     for option in ("--steps", "--checkpoint-every", "--label", "--config", "INT", "default"):
         assert option in answer.out
 

@@ -51,7 +51,7 @@ def any_of(kind: str, known: list[str]) -> st.SearchStrategy[Any]:
 OBJECTIVES = st.one_of(
     any_of("objective", OBJECTIVE_NAMES), st.just(tacit.LeastSquares(-1.0, 1.0, 0.0)),
     st.builds(tacit.objectives.FDivergence, st.sampled_from(FAMILIES), st.booleans()),
-    st.builds(tacit.objectives.Fisher, st.floats(1e-4, 1.0)),
+    st.builds(tacit.objectives.Fisher, st.floats(1e-6, 1e-2)),
 )
 PENALTIES = st.one_of(
     any_of("penalty", PENALTY_NAMES),
