@@ -224,7 +224,7 @@ def respond(
         **options: of ``fit`` (seed, batch_size, precision, callbacks …).
 
     Raises:
-        InputError: a player that does not play.
+        InputError: a player that does not play; a run folder.
 
     >>> import numpy as np, tacit
     >>> from tacit import diagnostics
@@ -240,6 +240,8 @@ def respond(
             f"{type(system).__name__} has no player '{player}' with a loss in its last phase{suggest(player, known) or ';'} "
             f"expected one of: {', '.join(known)}; mend the name"
         )
+    if options.get("run") is not None:
+        raise InputError(f"respond got run={options['run']!r}; expected none, since the game is played by one alone; save what it returns")
     n = _copy(model)
     if fresh:
         with torch.random.fork_rng():

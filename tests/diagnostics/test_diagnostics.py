@@ -224,6 +224,7 @@ def test_refusals_name_what_there_is():
     for call, words in (
         (lambda: diagnostics.joint(model, ZEROS, ["kritic"]), "no player 'kritic' with a loss in its last phase; did you mean 'critic'"),
         (lambda: diagnostics.respond(model, ZEROS, "encoder"), "expected one of: critic, generator"),
+        (lambda: diagnostics.respond(model, ZEROS, "critic", run="x"), "respond got run='x'; expected none"),
         (lambda: diagnostics.spectrum(diagnostics.joint(model, ZEROS), k=2), "k=2 for 2 weights"),
     ):
         with pytest.raises(tacit.InputError, match=words):
