@@ -151,6 +151,18 @@ def test_batches_go_through_all_rows_in_order_and_leave_the_position(kind):
         assert torch.equal(feed.array()[:, 1], torch.arange(23.0))
 
 
+@pytest.mark.parametrize("kind", ["array", "file", "sparse"])
+def test_the_first_rows_are_those_of_training_on_every_rank_and_leave_the_position(kind):
+    one = make(kind, 23, 8, seed=3)
+    order = torch.cat([one.next().x for _ in range(4)])
+    for rank in range(2):
+        feed = make(kind, 23, 8, seed=3, rank=rank, world=2)
+        feed.next()
+        state = feed.state()
+        assert torch.equal(feed.first(30), order[:30]), "more than an epoch goes on in the next"
+        assert feed.state() == state
+
+
 def test_a_file_of_foreign_byte_order_is_read(tmp_path):
     x = np.arange(60, dtype=">i2").reshape(20, 3)
     (tmp_path / "x.bin").write_bytes(b"head" + x.tobytes())
