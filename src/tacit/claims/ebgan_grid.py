@@ -72,7 +72,7 @@ def run(context: Context) -> Result:
     from joblib import Parallel, delayed
 
     features = judge(context, "digits", {})
-    steps = 2500 if context.small else 5000
+    steps = 2500 if context.small else 4000
     chosen = [i for i in range(len(grid())) if not context.small or i % 4 == 0]
     seeds = {i: context.seeds[at % len(context.seeds)] for at, i in enumerate(chosen)}
     tasks = [(arm, i, to_json(system(arm, *grid()[i])), seeds[i], steps, features) for i in chosen for arm in ARMS]
