@@ -13,9 +13,15 @@ from tacit.uses.boost import next_weights
 MLP = tacit.MLP(widths=(16,))
 
 
-@pytest.mark.parametrize("base", [tacit.GAN, tacit.FisherGAN, tacit.WGANGP])
-def test_a_single_component_is_the_base_bit_for_bit(base):
-    inner = base(prior=tacit.Gaussian(3), networks=MLP)
+@pytest.mark.parametrize(
+    ("base", "more"),
+    [
+        (tacit.GAN, {}), (tacit.FisherGAN, {}), (tacit.WGANGP, {}), (tacit.UnrolledGAN, {}), (tacit.McGan, {}), (tacit.MMDGAN, {}),
+        (tacit.GAN, {"instance_noise": 0.5}), (tacit.GAN, {"simultaneous": True}),
+    ],
+)  # fmt: skip
+def test_a_single_component_is_the_base_bit_for_bit(base, more):
+    inner = base(prior=tacit.Gaussian(3), networks=MLP, **more)
     options = {"steps": 6, "batch_size": 8, "precision": "float32", "log_every": 2}
     alone, nested = (tacit.fit(s, make_vectors(), **options) for s in (inner, tacit.AdaGAN(base=inner, n_components=1)))
     state = nested.nets.state()
@@ -67,3 +73,8 @@ def test_rows_that_the_mixture_lacks_are_drawn_for_the_next_component():
 def test_a_base_that_cannot_sample_is_refused():
     with pytest.raises(tacit.InputError, match="AdaGAN over Autoencoder has no meaning"):
         tacit.AdaGAN(base=tacit.Autoencoder())
+
+
+def test_a_base_of_several_streams_is_refused():
+    with pytest.raises(tacit.InputError, match=r"AdaGAN over SemiSupervisedBayesianGAN has no meaning, .* streams x, labelled"):
+        tacit.AdaGAN(base=tacit.systems.SemiSupervisedBayesianGAN())

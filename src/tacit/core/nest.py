@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor, nn
@@ -47,23 +48,25 @@ class Nested:
 
     def _player(self, p: Player) -> Player:
         def loss(n: Nets, r: Round) -> Terms:
-            return played(self.system)((p.name,), self.inside(n), self._round(r))[p.name]
+            return self._losses((p.name,), self.inside(n), self._round(r))[p.name]
 
         def solve(n: Nets, r: Round, mean: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
             assert p.solve is not None
             found = p.solve(self.inside(n), self._round(r), mean)
             return {f"{self.name(net)}.{w}": v for (net, _, w), v in ((k.partition("."), v) for k, v in found.items())}
 
-        watch = p.watch
+        watch, project = p.watch, p.project
+        if isinstance(project, Mapping):
+            project = {self.name(k): v for k, v in project.items()}
         return replace(
             p, name=self.name(p.name), owns=tuple(self.name(k) for k in p.owns), loss=loss if p.loss else None,
-            solve=solve if p.solve else None, watch=(lambda n, r: watch(self.inside(n), self._round(r))) if watch else None,
+            project=project, solve=solve if p.solve else None,
+            watch=(lambda n, r: watch(self.inside(n), self._round(r))) if watch else None,
         )  # fmt: skip
 
-    def losses(self, names: tuple[str, ...], n: Nets, r: Round) -> dict[str, Terms]:
-        """Terms of several players of the inner system at once, where they share a forward pass."""
-        inner = tuple(name.removesuffix(f"_{self.tag}") for name in names)
-        return {self.name(k): v for k, v in played(self.system)(inner, self.inside(n), self._round(r)).items()}
+    @cached_property
+    def _losses(self) -> Callable[[tuple[str, ...], Nets, Round], dict[str, Terms]]:
+        return played(self.system)
 
     def _round(self, r: Round) -> Round:
         return r.but(memory=self._own(r.memory))

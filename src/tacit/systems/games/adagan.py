@@ -67,6 +67,11 @@ class AdaGAN(System):
                 f"AdaGAN over {type(self.base).__name__} has no meaning, since {type(self.base).__name__} cannot sample; expected a "
                 "generative system such as GAN; choose one"
             )
+        if self.base.streams() != ("x",):
+            raise InputError(
+                f"AdaGAN over {type(self.base).__name__} has no meaning, since that learns from the streams "
+                f"{', '.join(self.base.streams())} and only rows of one stream are weighted; expected a system of one; choose one"
+            )
         if self.n_components < 1 or not 0 < self.beta <= 1 or self.judging <= 0:
             raise InputError(
                 f"AdaGAN got n_components={self.n_components}, beta={self.beta}, judging={self.judging}; expected n_components >= 1, "
@@ -93,9 +98,6 @@ class AdaGAN(System):
 
     def players(self) -> tuple[Player, ...]:
         return (*(p for part in self.parts for p in part.players()), Player("judge", owns=("C",), loss=self.judge))
-
-    def losses(self, names: tuple[str, ...], n: Nets, r: Round) -> dict[str, Terms]:
-        return {"judge": self.judge(n, r)} if names == ("judge",) else self._part(names[0]).losses(names, n, r)
 
     def _part(self, player: str) -> Nested:
         return self.parts[int(player.rpartition("_")[2]) - 1]
