@@ -125,3 +125,14 @@ def test_fixed_features_refusals():
         FixedFeatures(degree=0)
     with pytest.raises(tacit.InputError, match="308504 monomials of degree 2; expected at most 20000"):
         FixedFeatures().check(Spec(shape=(1, 28, 28), kind="image"))
+
+
+def test_a_maxout_critic_is_the_largest_of_its_pieces():
+    spec = Spec(shape=(3,), kind="vector")
+    D = tacit.networks.Maxout(widths=(4,), critic_widths=(2,), pieces=3).critic(spec)
+    x = torch.randn(5, 3, generator=torch.Generator().manual_seed(1))
+    first, last = (m for m in D.modules() if isinstance(m, nn.Linear))
+    hidden = torch.stack([(x @ first.weight[3 * i : 3 * i + 3].T + first.bias[3 * i : 3 * i + 3]).max(1).values for i in range(2)], 1)
+    assert torch.allclose(D(x), (hidden @ last.weight.T + last.bias).squeeze(1))
+    with pytest.raises(tacit.InputError, match="pieces=0"):
+        tacit.networks.Maxout(pieces=0)
