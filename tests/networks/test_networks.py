@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -136,3 +137,31 @@ def test_a_maxout_critic_is_the_largest_of_its_pieces():
     assert torch.allclose(D(x), (hidden @ last.weight.T + last.bias).squeeze(1))
     with pytest.raises(tacit.InputError, match="pieces=0"):
         tacit.networks.Maxout(pieces=0)
+
+
+def test_a_recurrent_generator_draws_its_lines_in_order():
+    nets = tacit.networks.Recurrent(width=6, critic_networks=DCGAN(width=2))
+    spec = Spec(shape=(3, 8, 10), kind="image", bounded=False)
+    G = nets.generator(tacit.Gaussian(4), spec)
+    z = torch.randn(2, 4, generator=torch.Generator().manual_seed(0))
+    cell = next(m for m in G.modules() if isinstance(m, nn.LSTMCell))
+    line = next(m for m in G.modules() if isinstance(m, nn.Linear))
+    h, c = cell(z)
+    for t in range(8):
+        assert torch.allclose(G(z)[:, :, t].flatten(1), line(h), atol=1e-6), t
+        h, c = cell(torch.zeros_like(z), (h, c))
+    assert nets.critic(spec)(G(z)).shape == (2,) and nets.encoder(spec, 5)(G(z)).shape == (2, 5)
+    assert nets.decoder(4, Spec(shape=(7,), kind="vector"))(z).shape == (2, 7)
+    assert nets.decoder(4, Spec(shape=(7, 2), kind="sequence"))(z).shape == (2, 7, 2)
+
+
+def test_a_recurrent_generator_unrolls_and_bears_second_derivatives():
+    nets = tacit.networks.Recurrent(width=8, critic_networks=MLP(widths=(8,)))
+    rule = tacit.rules.Unrolled(tacit.Adam(1e-3), steps=2, ahead=tacit.Adam(1e-3))
+    model = tacit.UnrolledGAN(networks=nets, prior=tacit.Gaussian(4), rule=rule).fit("digits", steps=2, progress=False)
+    assert np.isfinite(model.sample(2)).all()
+    consensus = tacit.Consensus(tacit.Adam(1e-3), 1.0)
+    game = tacit.GAN(networks=nets, prior=tacit.Gaussian(4), rule=consensus, critic_rule=consensus, simultaneous=True)
+    assert np.isfinite(game.fit("digits", steps=2, progress=False).sample(2)).all()
+    with pytest.raises(tacit.InputError, match="width=0"):
+        tacit.networks.Recurrent(width=0)
