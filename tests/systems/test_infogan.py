@@ -149,7 +149,20 @@ def test_a_change_of_the_row_is_seen_by_all():
     torch.testing.assert_close(system.critic(n, r)["adversarial"], seen)
 
 
+def test_what_is_asked_of_the_category_on_real_rows():
+    system, n, r = game(augment=tacit.Noise(0.5), real=2.0, balance=3.0)
+    assert system.couples_batch and not tacit.InfoGAN().couples_batch
+    got, without = system.critic(n, r), game(augment=tacit.Noise(0.5))[0].critic(n, r)
+    p, q = (n.Q(n.F(x))[:, :3].softmax(1) for x in (r.x, r.x + 0.5 * r.t_real))
+    mean = p.mean(0)
+    torch.testing.assert_close(got.pop("certainty"), -2 * (p * p.log()).sum(1).mean())
+    torch.testing.assert_close(got.pop("balance"), 6 * (mean * mean.log()).sum())
+    torch.testing.assert_close(got.pop("stability"), 2 * (p * (p / q).log()).sum(1).mean())
+    assert got.keys() == without.keys() and all(torch.equal(got[k], without[k]) for k in got), "the paper's game has none of it"
+
+
 PARTS = {
+    "real": {"real": 1.0, "augment": tacit.Noise(0.1), "share": False},
     "wgan-gp": {"objective": tacit.Wasserstein(), "penalty": tacit.GradientPenalty(1.0), "critic_steps": 2},
     "hinge-spectral": {"objective": tacit.Hinge(), "penalty": tacit.SpectralNormalisation()},
     "clipped": {"objective": tacit.objectives.FDivergence("kl"), "penalty": tacit.WeightClipping(0.1), "simultaneous": True},
@@ -161,6 +174,10 @@ PARTS = {
 @pytest.mark.parametrize("parts", PARTS)
 @pytest.mark.parametrize("codes", [Codes((4,), 0, 0, 3), Codes((), 2, 1, 0)], ids=["category", "numbers"])
 def test_any_game_plays_it(parts, codes, vectors):
+    if parts == "real" and not codes.categories:
+        with pytest.raises(tacit.InputError, match="a category where real is more"):
+            tacit.InfoGAN(prior=codes, **PARTS[parts])
+        return
     options = {"prior": codes, "networks": MLP, "features": 8, **PARTS[parts]}
     model = tacit.fit(tacit.InfoGAN(**options), vectors, steps=3, batch_size=16, precision="float32", log_every=1, ema=0.0)
     assert all(math.isfinite(v) for line in model.log for k, v in line.items() if "/" in k)

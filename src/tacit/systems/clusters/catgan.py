@@ -18,7 +18,7 @@ from tacit.networks.mlp import MLP
 from tacit.priors.gaussian import Gaussian
 from tacit.rules.optimisers import Adam
 from tacit.systems.clusters.clustergan import entropy
-from tacit.systems.clusters.rim import agreement, few, predicted
+from tacit.systems.clusters.rim import agreement, few, predicted, sorted_rows
 from tacit.systems.games.adversarial import Duel
 
 
@@ -49,7 +49,7 @@ class CategoricalDuel(Duel):
     networks: Networks = field(default_factory=lambda: MLP(widths=(512, 512), norm="batch", init_std=0.02))
     prior: Prior = field(default_factory=lambda: Gaussian(64))
     augment: Augmentation = field(default_factory=AutoAugmentation)
-    balance: float = 1.0
+    balance: float = 3.0
     stability: float = 1.0
     rule: Rule = field(default_factory=lambda: Adam(1e-3, (0.5, 0.9), schedule="late-linear"))
     critic_rule: Rule = field(default_factory=lambda: Adam(1e-3, (0.5, 0.9), schedule="late-linear"))
@@ -97,17 +97,17 @@ class CategoricalDuel(Duel):
         with n.given():
             fake = n.G(r.z)
         real = n.D(r.x)
-        p = predicted(real)
-        return {
-            "certainty": entropy(p).mean(),
+        terms = {
+            **sorted_rows(real, self.balance),
             "uncertainty": -entropy(predicted(n.D(fake))).mean(),
-            "balance": -self.balance * entropy(p.mean(0)),
             "penalty": self.penalty(Certainty(n.D), r.x, fake, r.eps, r.step, r.progress),
-        } | agreement(self, n.D, r.x, real, r.t)
+        }
+        if not self.stability:
+            return terms
+        return terms | {"stability": agreement(self.stability, real, n.D(self.augment(r.x, r.t)))}
 
     def generator(self, n: Nets, r: Round) -> Terms:
-        p = predicted(n.D(n.G(r.z)))
-        return {"certainty": entropy(p).mean(), "balance": -self.balance * entropy(p.mean(0))}
+        return sorted_rows(n.D(n.G(r.z)), self.balance)
 
     def sample(self, n: Nets, size: int, rng: Rng) -> Tensor:
         return n.G(self.prior.sample(size, rng))
@@ -128,7 +128,8 @@ class CatGAN(CategoricalDuel):
     ``(B, n_clusters)``; marginals are means over the batch. x ``(B, *shape)``.
 
     Beyond the paper: T is a small random change of the row, and D also minimises s·E KL(p(y|x) ‖ p(y|T(x))), s = ``stability``
-    (Hu et al. 2017, arXiv:1702.08720); the paper's game is ``stability=0``.
+    (Hu et al. 2017, arXiv:1702.08720); both marginals' entropies have the weight ``balance``. The paper's game is
+    ``stability=0, balance=1``.
 
     Source: Springenberg 2016, arXiv:1511.06390.
 
@@ -161,7 +162,7 @@ class SemiSupervisedCatGAN(CategoricalDuel):
     D: min E_x H[p(y|x)] − E_z H[p(y|G(z))] − H[E_x p(y|x)] + λ·E_{(x,y)}[−log p(y|x)]; G as in CatGAN. Streams: x, rows without
     labels; labelled, rows with them. x ``(B, *shape)``, y ``(B,)`` from 0 to ``n_classes`` − 1.
 
-    Beyond the paper: ``stability``, as in CatGAN.
+    Beyond the paper: ``stability`` and ``balance``, as in CatGAN.
 
     Source: Springenberg 2016, arXiv:1511.06390.
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +28,8 @@ class RIM(System):
     kernel machine), other networks are deep ones. x ``(B, *shape)``.
 
     Beyond the paper: T is a small random change of the row, and s·E KL(p(y|x) ‖ p(y|T(x))) is minimised beside it, s =
-    ``stability`` (Hu et al. 2017, arXiv:1702.08720); the paper's objective is ``stability=0``.
+    ``stability`` (Hu et al. 2017, arXiv:1702.08720), with b = ``balance`` before the marginal's entropy. The paper's objective is
+    ``stability=0, balance=1``.
 
     Source: Krause et al. 2010, https://papers.nips.cc/paper/4154-discriminative-clustering-by-regularized-information-maximization.
 
@@ -52,7 +52,7 @@ class RIM(System):
     networks: Networks = field(default_factory=lambda: MLP(widths=(512, 512), init_std=0.02))
     decay: float = 1e-4
     augment: Augmentation = field(default_factory=AutoAugmentation)
-    balance: float = 1.0
+    balance: float = 3.0
     stability: float = 1.0
     rule: Rule = field(default_factory=lambda: Adam(1e-3, (0.9, 0.999), schedule="late-linear"))
 
@@ -87,13 +87,11 @@ class RIM(System):
 
     def classifier(self, n: Nets, r: Round) -> Terms:
         out = n.D(r.x)
-        p = predicted(out)
         squares = [w.square().sum() for w in n.D.parameters() if w.dim() > 1]
-        return {
-            "certainty": entropy(p).mean(),
-            "balance": -self.balance * entropy(p.mean(0)),
-            "decay": self.decay * torch.stack(squares).sum(),
-        } | agreement(self, n.D, r.x, out, r.t)
+        terms = sorted_rows(out, self.balance) | {"decay": self.decay * torch.stack(squares).sum()}
+        if not self.stability:
+            return terms
+        return terms | {"stability": agreement(self.stability, out, n.D(self.augment(r.x, r.t)))}
 
     def encode(self, n: Nets, x: Tensor, rng: Rng) -> Tensor:
         return predicted(n.D(x))
@@ -102,26 +100,21 @@ class RIM(System):
         return n.D(x).argmax(1)
 
 
-class Steady(Protocol):
-    """A system with a change of rows and a weight on being the same for both."""
-
-    @property
-    def augment(self) -> Augmentation: ...
-    @property
-    def stability(self) -> float: ...
-
-
 def predicted(logits: Tensor) -> Tensor:
     """p(y|x) ``(B, K)``, in float32 or better."""
     return at_least_float32(logits).softmax(1)
 
 
-def agreement(system: Steady, D: Callable[[Tensor], Tensor], x: Tensor, logits: Tensor, t: Tensor) -> Terms:
-    """s·E KL(p(y|x) ‖ p(y|T(x))), which asks for the same class for a row and its change; no term where s is 0."""
-    if not system.stability:
-        return {}
-    before, after = (at_least_float32(out).log_softmax(1) for out in (logits, D(system.augment(x, t))))
-    return {"stability": system.stability * (before.exp() * (before - after)).sum(1).mean()}
+def sorted_rows(logits: Tensor, balance: float = 1.0) -> Terms:
+    """E H(p) and −b·H(E p) of p = softmax of the logits ``(B, K)``: sure of each row, even over all."""
+    p = predicted(logits)
+    return {"certainty": entropy(p).mean(), "balance": -balance * entropy(p.mean(0))}
+
+
+def agreement(weight: float, logits: Tensor, changed: Tensor) -> Tensor:
+    """s·E KL(p(y|x) ‖ p(y|T(x))), which asks for the same class for a row and its change; logits of both, ``(B, K)``."""
+    before, after = (at_least_float32(t).log_softmax(1) for t in (logits, changed))
+    return weight * (before.exp() * (before - after)).sum(1).mean()
 
 
 def few(system: System, classes: int, n_rows: int | None = None, **weights: float) -> None:

@@ -20,6 +20,7 @@ from tacit.networks.mlp import MLP
 from tacit.penalties.gradient import GradientNorm
 from tacit.priors.codes import CodedLatent, Codes
 from tacit.rules.optimisers import Adam
+from tacit.systems.clusters.rim import agreement, sorted_rows
 from tacit.systems.games.adversarial import Adversarial
 
 
@@ -31,6 +32,10 @@ class InfoGAN(Adversarial):
     D(x) = head(f(x)) and q(c|x) = Q(f(x)) share the trunk f(x) ``(B, features)``, which both V and L_I move; Q is categorical
     for categories and a factored Gaussian for numbers. V is any objective. x ``(B, *shape)``; the log has L_I of each code in nats.
 
+    Beyond the paper, and off by default: T, and ρ·[E H(p) − b·H(E p) + E KL(p ‖ q(c₁|T(x)))], p = q(c₁|x) on real rows x, which D's
+    player minimises: sure of each row, even over all, the same for a row and its change (Krause et al. 2010; Hu et al. 2017,
+    arXiv:1702.08720).
+
     Source: Chen et al. 2016, arXiv:1606.03657.
 
     Args:
@@ -40,7 +45,9 @@ class InfoGAN(Adversarial):
         discrete, continuous: λ for the categories and for the numbers.
         share: whether Q reads D's trunk. Without, Q is a network of its own, fitted at the weight 1 whatever λ is: with both λ
             at 0 the game is a plain GAN's, and L_I says what its samples happen to tell of c.
-        augment: a random change of every row, real or generated, that D and Q see; beyond the paper.
+        augment: T, a small random change of every row, real or generated, that D and Q see.
+        real: ρ, the weight of what is asked of the first category on real rows.
+        balance: b, the weight of evenness in it.
 
     >>> import tacit
     >>> prior = tacit.priors.Codes(categories=(10,), uniform=1, noise=8)
@@ -58,6 +65,8 @@ class InfoGAN(Adversarial):
     continuous: float = 0.1
     share: bool = True
     augment: Augmentation = field(default_factory=NoAugmentation)
+    real: float = 0.0
+    balance: float = 3.0
     rule: Rule = field(default_factory=lambda: Adam(1e-3, (0.5, 0.9), schedule="late-linear"))
     critic_rule: Rule = field(default_factory=lambda: Adam(1e-3, (0.5, 0.9), schedule="late-linear"))
 
@@ -71,6 +80,11 @@ class InfoGAN(Adversarial):
             raise InputError(
                 f"InfoGAN got features={self.features}, discrete={self.discrete}, continuous={self.continuous}; expected a width of 1 or "
                 "more and weights of 0 or more; the paper has 1 and 0.1"
+            )
+        if self.real < 0 or self.balance < 0 or (self.real and not self.prior.categories):
+            raise InputError(
+                f"InfoGAN got real={self.real}, balance={self.balance} with {self.prior}; expected weights of 0 or more, and a category "
+                "where real is more; mend the one that is not"
             )
         if self.share and not (self.discrete and self.prior.categories) and not (self.continuous and self.prior.continuous):
             raise InputError(
@@ -105,21 +119,22 @@ class InfoGAN(Adversarial):
             Player("generator", owns=("G",), loss=self.generator, logs=tuple(self.prior.entropies())),
         )
 
+    @property
+    def couples_batch(self) -> bool:
+        return super().couples_batch or self.real > 0
+
     def verdict(self, n: Nets, x: Tensor) -> Tensor:
         return n.D(n.F(x))
+
+    def first(self, n: Nets, x: Tensor) -> Tensor:
+        """Logits of the first category, ``(B, K)``."""
+        return self.prior.split(n.Q(n.F(x) if self.share else x)).logits[0]
 
     def information(self, n: Nets, z: CodedLatent, fake: Tensor, features: Tensor | None = None) -> dict[str, Tensor]:
         """L_I of each code, log q(c_i|x) + H(c_i) in nats, mean over the rows that were generated from z."""
         seen = fake if not self.share else n.F(fake) if features is None else features
         told = self.prior.log_q(self.prior.split(n.Q(seen)), z)
         return {name: told[name].mean() + nats for name, nats in self.prior.entropies().items()}
-
-    def paid(self, bounds: dict[str, Tensor], discrete: float, continuous: float) -> Terms:
-        """−λ·L_I of the categories and of the numbers."""
-        weights = {"categorical": discrete, "continuous": continuous}
-        zero = next(iter(bounds.values())).new_zeros(())
-        kinds = {name: "categorical" if name.startswith("category") else "continuous" for name in bounds}
-        return {kind: -w * sum((v for k, v in bounds.items() if kinds[k] == kind), zero) for kind, w in weights.items()}
 
     def critic(self, n: Nets, r: Round) -> Terms:
         with n.given():
@@ -128,14 +143,19 @@ class InfoGAN(Adversarial):
         bounds = self.information(n, r.z, fake, features)
         verdicts = self.verdict(n, real), n.D(features)
         weights = (self.discrete, self.continuous) if self.share else (1.0, 1.0)
-        return self.contest(lambda x: self.verdict(n, x), real, fake, r, verdicts) | self.paid(bounds, *weights)
+        terms = self.contest(lambda x: self.verdict(n, x), real, fake, r, verdicts) | paid(bounds, *weights)
+        if not self.real:
+            return terms
+        logits = self.first(n, r.x)
+        asked = sorted_rows(logits, self.balance) | {"stability": agreement(1.0, logits, self.first(n, real))}
+        return terms | {k: self.real * v for k, v in asked.items()}
 
     def generator(self, n: Nets, r: Round) -> Terms:
         fake = self.augment(n.G(r.z), r.t_fake)
         features = n.F(fake)
         bounds = self.information(n, r.z, fake, features)
         terms = {"adversarial": self.objective.generator(n.D(features), memory=r.memory)}
-        return terms | self.paid(bounds, self.discrete, self.continuous) | bounds
+        return terms | paid(bounds, self.discrete, self.continuous) | bounds
 
     def sample(self, n: Nets, size: int, rng: Rng) -> Tensor:
         return n.G(self.prior.sample(size, rng))
@@ -151,4 +171,12 @@ class InfoGAN(Adversarial):
         """The likeliest value of the first categorical code."""
         if not self.prior.categories:
             raise InputError(f"InfoGAN cannot cluster by {self.prior}, which has no category; expected one; fit with categories=(10,)")
-        return self.encode(n, x, rng)[:, : self.prior.categories[0]].argmax(1)
+        return self.first(n, x).argmax(1)
+
+
+def paid(bounds: dict[str, Tensor], discrete: float, continuous: float) -> Terms:
+    """−λ·L_I of the categories and of the numbers."""
+    weights = {"categorical": discrete, "continuous": continuous}
+    kinds = {name: "categorical" if name.startswith("category") else "continuous" for name in bounds}
+    zero = next(iter(bounds.values())).new_zeros(())
+    return {kind: -w * sum((v for k, v in bounds.items() if kinds[k] == kind), zero) for kind, w in weights.items()}
