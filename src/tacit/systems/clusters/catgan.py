@@ -56,7 +56,7 @@ class CategoricalDuel(Duel):
 
     family: ClassVar[str] = "clusters"
     paper: ClassVar[str] = "Springenberg 2016, arXiv:1511.06390"
-    defaults: ClassVar[Defaults] = Defaults(steps=6_000, batch_size=128, ema=0.999, ema_networks=("G", "D"))
+    defaults: ClassVar[Defaults] = Defaults(steps=5_000, batch_size=128, ema=0.999, ema_networks=("G", "D"))
 
     def validate(self) -> None:
         super().validate()

@@ -60,7 +60,7 @@ class RIM(System):
     paper: ClassVar[str] = (
         "Krause et al. 2010, https://papers.nips.cc/paper/4154-discriminative-clustering-by-regularized-information-maximization"
     )
-    defaults: ClassVar[Defaults] = Defaults(steps=6_000, batch_size=128, ema=0.999, ema_networks=("D",))
+    defaults: ClassVar[Defaults] = Defaults(steps=5_000, batch_size=128, ema=0.999, ema_networks=("D",))
 
     def validate(self) -> None:
         few(self, self.n_clusters, decay=self.decay, balance=self.balance, stability=self.stability)
