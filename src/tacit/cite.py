@@ -13,7 +13,7 @@ from tacit.core.part import Part
 
 _MENTION = re.compile(
     r"(?P<who>[A-Z][\w'’-]+(?:(?:, | & |, & |, van den | van den )[A-Z][\w'’-]+)*(?: et al\.)?|von Luxburg) "
-    r"(?P<year>(?:19|20)\d\d),? (?P<id>arXiv:\d{4}\.\d{4,5}|doi:[^\s,;)\"]+|https://openreview\.net/forum\?id=\w+)"
+    r"(?P<year>(?:19|20)\d\d),? (?P<id>arXiv:\d{4}\.\d{4,5}|doi:[^\s,;)\"]+|https://openreview\.net/forum\?id=\w+|https://papers\.nips\.cc/paper/[\w-]+)"
 )
 
 KNOWN = {
@@ -168,6 +168,22 @@ KNOWN = {
         "MMD GAN: Towards Deeper Understanding of Moment Matching Network",
     ),
     "arXiv:1706.06216": ("Li, Yujia and Schwing, Alexander and Wang, Kuan-Chieh and Zemel, Richard", "Dualing GANs"),
+    "arXiv:1606.03657": (
+        "Chen, Xi and Duan, Yan and Houthooft, Rein and Schulman, John and Sutskever, Ilya and Abbeel, Pieter",
+        "InfoGAN: Interpretable Representation Learning by Information Maximizing Generative Adversarial Nets",
+    ),
+    "arXiv:1511.06390": (
+        "Springenberg, Jost Tobias",
+        "Unsupervised and Semi-supervised Learning with Categorical Generative Adversarial Networks",
+    ),
+    "https://papers.nips.cc/paper/4154-discriminative-clustering-by-regularized-information-maximization": (
+        "Krause, Andreas and Perona, Pietro and Gomes, Ryan",
+        "Discriminative Clustering by Regularized Information Maximization",
+    ),
+    "arXiv:1702.08720": (
+        "Hu, Weihua and Miyato, Takeru and Tokui, Seiya and Matsumoto, Eiichi and Sugiyama, Masashi",
+        "Learning Discrete Representations via Information Maximizing Self-Augmented Training",
+    ),
     "https://openreview.net/forum?id=S1X7nhsxl": (
         "Warde-Farley, David and Bengio, Yoshua",
         "Improving Generative Adversarial Networks with Denoising Feature Matching",
@@ -183,7 +199,7 @@ class Paper:
     Attributes:
         who: authors as cited (``Mukherjee et al.``).
         year: of publication.
-        id: ``arXiv:1809.03627``, ``doi:…``, or an OpenReview address.
+        id: ``arXiv:1809.03627``, ``doi:…``, or an address at OpenReview or NIPS.
         of: the part that it describes.
     """
 

@@ -126,6 +126,20 @@ CASES: dict[str, Case] = {
     "clustergan": Case(
         lambda: tacit.ClusterGAN(n_clusters=3, latent_dim=4, networks=tacit.networks.DCGAN(width=4, dense=8)), pictures, steps=6
     ),
+    "infogan": Case(
+        lambda: tacit.InfoGAN(
+            prior=tacit.priors.Codes(categories=(3, 2), uniform=1, gaussian=1, noise=4), networks=MLP, features=8,
+            augment=tacit.Noise(0.1),
+        )
+    ),
+    "catgan": Case(lambda: tacit.CatGAN(n_clusters=3, prior=tacit.Gaussian(4), networks=MLP)),
+    "semisupervisedcatgan": Case(
+        lambda: tacit.systems.SemiSupervisedCatGAN(
+            n_classes=3, prior=tacit.Gaussian(4), networks=MLP, penalty=tacit.GradientNorm(0.1), stability=0.0
+        ),
+        streams=lambda x: {"x": x, "labelled": (x, np.arange(len(x)) % 3)},
+    ),
+    "rim": Case(lambda: tacit.RIM(n_clusters=3, networks=MLP)),
     "spectralnet": Case(
         lambda: tacit.SpectralNet(
             n_clusters=3, code_dim=4, code_networks=MLP, siamese_networks=MLP, map_networks=MLP, siamese_dim=3, n_neighbors=5,
@@ -174,6 +188,13 @@ RANKS: dict[str, Case] = {
     ),
     "spectral-norm": Case(
         lambda: tacit.GAN(prior=tacit.Gaussian(4), networks=MLP, penalty=tacit.SpectralNormalisation())
+    ),
+    "infogan-own-reader": Case(
+        lambda: tacit.InfoGAN(
+            prior=tacit.priors.Codes(categories=(3,), uniform=0, noise=4), networks=CONV, features=8, discrete=0.0, continuous=0.0,
+            share=False, objective=tacit.Wasserstein(), penalty=tacit.WeightClipping(0.1),
+        ),
+        pictures, steps=3,
     ),
     "virtual-batch-norm-with-penalty": Case(
         lambda: tacit.WGANGP(

@@ -41,6 +41,23 @@ def test_splitting_a_class_costs_accuracy_but_not_purity():
     assert m.matching(y, c).keys() <= {0, 1, 2} and len(m.matching(y, c)) == 2
 
 
+def test_many_to_one_chooses_on_fitted_rows_and_counts_on_others():
+    y, c = labellings(1, 400, 3, 6)
+    fit, new = slice(0, 150), slice(150, None)
+    takes = {j: np.bincount(y[fit][c[fit] == j]).argmax() for j in np.unique(c[fit])}
+    want = np.mean([takes[j] == i for i, j in zip(y[new], c[new], strict=True)])
+    got = m.many_to_one(y[fit], c[fit], y[new], c[new])
+    assert float(got) == pytest.approx(want) and got.low <= want <= got.high
+    assert float(m.many_to_one(y, c, y, c)) == pytest.approx(float(m.purity(y, c)))
+    assert float(got) < float(m.purity(y[new], c[new])), "purity reads the labels that it counts"
+
+
+def test_a_cluster_without_a_fitted_row_is_wrong_and_unknown_labels_are_left_out():
+    assert float(m.many_to_one([0, 1, -1], [0, 1, 2], [0, 1, 1, -1], [0, 1, 2, 2])) == pytest.approx(2 / 3)
+    with pytest.raises(m._check.InputError, match="expected at least one known label"):
+        m.many_to_one([-1], [0], [0], [0])
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_nmi_and_ari_equal_scikit_learn(seed):
     y, c = labellings(seed, 50 + 100 * seed, 2 + seed, 7 - seed)

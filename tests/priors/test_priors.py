@@ -10,6 +10,8 @@ from scipy import stats
 import tacit
 from tacit.core import Rng, names
 from tacit.core.part import get
+from tacit.priors import Codes
+from tacit.priors.codes import CodedLatent
 from tacit.priors.one_hot_gaussian import MixedLatent
 
 
@@ -48,6 +50,50 @@ def test_one_hot_gaussian_is_a_product():
     assert prior.embed(code).shape == (6, 8)
 
 
+CODES = Codes(categories=(4, 2), uniform=2, gaussian=1, noise=3)
+
+
+def test_codes_are_a_product():
+    z = CODES.sample(60, Rng(0))
+    exact = CodedLatent(z.categorical, *(t.double() for t in (z.uniform, z.gaussian, z.noise)))
+    numbers = np.concatenate([exact.gaussian.numpy(), exact.noise.numpy()], 1)
+    want = stats.norm.logpdf(numbers).sum(1) + stats.uniform(-1, 2).logpdf(exact.uniform.numpy()).sum(1) - np.log(8)
+    np.testing.assert_allclose(CODES.log_prob(exact), want, rtol=1e-9)
+    assert CODES.log_prob(exact._replace(uniform=exact.uniform + 3)).isneginf().all()
+    flat = CODES.join(z)
+    assert flat.shape == (60, CODES.dim) and (CODES.dim, CODES.width, CODES.code_dim) == (12, 9, 12)
+    assert torch.equal(flat[:, :4].argmax(1), z.categorical[:, 0]) and torch.equal(flat[:, 4:6].argmax(1), z.categorical[:, 1])
+    assert torch.equal(flat[:, :6].sum(1), torch.full((60,), 2.0))
+    torch.testing.assert_close(flat[:, 6:], torch.cat([z.uniform, z.gaussian, z.noise], 1))
+    few = Codes(categories=(), uniform=1, noise=0)
+    assert few.join(few.sample(5, Rng(0))).shape == (5, 1)
+
+
+def test_what_is_read_of_codes_has_scipys_densities():
+    z = CODES.sample(30, Rng(2))
+    z = CodedLatent(z.categorical, *(t.double() for t in (z.uniform, z.gaussian, z.noise)))
+    flat = torch.randn(30, CODES.code_dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    got = CODES.log_q(CODES.split(flat), z)
+    assert list(got) == ["category_1", "category_2", "uniform_1", "uniform_2", "gaussian_1"] == list(CODES.entropies())
+    for name, part, at in (("category_1", flat[:, :4], 0), ("category_2", flat[:, 4:6], 1)):
+        torch.testing.assert_close(got[name], -torch.nn.functional.cross_entropy(part, z.categorical[:, at], reduction="none"))
+    mean, sigma = flat[:, 6:9].numpy(), np.exp(0.5 * flat[:, 9:12].numpy())
+    numbers = torch.cat([z.uniform, z.gaussian], 1).numpy()
+    for i, name in enumerate(("uniform_1", "uniform_2", "gaussian_1")):
+        np.testing.assert_allclose(got[name], stats.norm(mean[:, i], sigma[:, i]).logpdf(numbers[:, i]), rtol=1e-9)
+    want = torch.cat([flat[:, :4].softmax(1), flat[:, 4:6].softmax(1), flat[:, 6:9]], 1)
+    torch.testing.assert_close(CODES.embed(CODES.split(flat)), want)
+    half = CODES.split(flat.to(torch.bfloat16))
+    assert all(t.dtype == torch.float32 for t in (*half.logits, half.mean, half.log_var))
+
+
+def test_entropies_of_codes_are_minus_the_mean_log_densities():
+    z = CODES.sample(100_000, Rng(4))
+    got = CODES.entropies()
+    assert got["category_1"] == pytest.approx(stats.entropy(np.bincount(z.categorical[:, 0]) / 1e5), abs=1e-3)
+    assert got["uniform_1"] == pytest.approx(stats.uniform(-1, 2).entropy()) and got["gaussian_1"] == pytest.approx(stats.norm.entropy())
+
+
 @pytest.mark.parametrize("prior", [tacit.Gaussian(2, 0.5), tacit.Uniform(2, 1.2), tacit.Mixture(4, 2, sigma=0.3)])
 def test_densities_integrate_to_one(prior):
     side = torch.linspace(-3, 3, 1201, dtype=torch.float64)
@@ -84,7 +130,8 @@ def test_every_prior_is_sharded_and_repeatable(name):
 @pytest.mark.parametrize(("make", "reason"), [
     (lambda: tacit.Gaussian(0), "latent_dim=0"), (lambda: tacit.Gaussian(2, -1.0), "sigma=-1.0"),
     (lambda: tacit.Uniform(2, 0.0), "a=0.0"), (lambda: tacit.Mixture(0), "n_components=0"),
-    (lambda: tacit.OneHotGaussian(1), "n_clusters=1"),
+    (lambda: tacit.OneHotGaussian(1), "n_clusters=1"), (lambda: Codes(categories=(1,)), r"categories=\(1,\)"),
+    (lambda: Codes(uniform=-1), "uniform=-1"), (lambda: Codes(categories=(), uniform=0), "at least one code"),
 ])  # fmt: skip
 def test_meaningless_priors_are_refused(make, reason):
     with pytest.raises(tacit.InputError, match=reason):

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tacit.claims import Context
+from tacit.core import System, to_json
 from tacit.errors import TacitError
+from tacit.files import write_json
+
+if TYPE_CHECKING:
+    from tacit.data import Source
+    from tacit.model import Model
 
 
 def tacit(*args: str) -> str:
@@ -51,6 +61,80 @@ def fit_and_score(
 
     with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
         return dict(pool.map(one, context.seeds))
+
+
+def fitted(
+    context: Context, systems: Mapping[str, System], data: str, fit_load: Sequence[str] = (), **options: Any
+) -> dict[str, dict[int, Model]]:
+    """Fit every system with every seed, and give the models: name → seed → model. No label is read.
+
+    Args:
+        data: a path, or a name that ``tacit fit`` knows. fit_load: options of the command line for reading it.
+        **options: of ``tacit.fit`` (steps, batch_size, …).
+    """
+    from tacit.model import load
+
+    base = context.folder or Path(tempfile.mkdtemp(prefix="tacit-claim-"))
+    base.mkdir(parents=True, exist_ok=True)
+
+    def one(task: tuple[str, int]) -> Model:
+        name, seed = task
+        run = base / f"{re.sub(r'[^A-Za-z0-9]+', '-', name)}-{seed}"
+        config = run.with_suffix(".json")
+        write_json(config, {"system": to_json(systems[name]), "options": options, "data": {}})
+        tacit(
+            "fit", data, "--config", str(config), *fit_load, "--seed", str(seed), "-o", str(run), "--overwrite", "--no-report", "--quiet"
+        )
+        model = load(run)
+        context.say(f"{name} seed {seed}: {model.info['seconds'] / 60:.2f} min")
+        return model
+
+    tasks = [(name, seed) for seed in context.seeds for name in systems]
+    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+        models = dict(zip(tasks, pool.map(one, tasks), strict=True))
+    return {name: {seed: models[name, seed] for seed in context.seeds} for name in systems}
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Rows that are fitted, and rows that no fit sees: where they are, how they are read, and both as sources."""
+
+    path: str
+    fit_load: tuple[str, ...]
+    train: Source
+    test: Source
+
+
+def halves(context: Context) -> Halves:
+    """MNIST's own halves; in the small variant those of ``digits``, 1,297 and 500 rows."""
+    from tacit import data
+
+    if not context.small:
+        path = context.data("mnist")
+        return Halves(path, ("--split", "train"), *(data.load(path, split=s) for s in ("train", "test")))
+    digits = data.load("digits")
+    assert digits.labels is not None
+    base = context.folder or Path(tempfile.mkdtemp(prefix="tacit-claim-"))
+    base.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for name, rows in (("train", slice(0, 1297)), ("test", slice(1297, None))):
+        found[name] = base / f"digits-{name}.npz"
+        np.savez(found[name], x=digits.read(0, digits.n)[rows], y=digits.labels[rows])
+    how: dict[str, Any] = {"key": "x", "label": "y"}
+    return Halves(str(found["train"]), ("--key", "x", "--label", "y"), *(data.load(str(p), **how) for p in found.values()))
+
+
+def clustered(model: Model, found: Halves) -> dict[str, float]:
+    """How well a model's clusters of unseen rows are classes: many-to-one error, Hungarian ACC, NMI. Labels are read here alone."""
+    from tacit import metrics
+
+    fit, new = model.cluster(found.train), model.cluster(found.test)
+    error = 1 - float(metrics.many_to_one(found.train.labels, fit, found.test.labels, new, bootstrap=0))
+    y = found.test.labels
+    return {
+        "many-to-one error": error, "ACC": float(metrics.accuracy(y, new, bootstrap=0)), "NMI": float(metrics.nmi(y, new, bootstrap=0)),
+        "clusters used": float(len(set(fit.tolist()))),
+    }  # fmt: skip
 
 
 def mean(scores: dict[int, dict[str, Any]], key: str) -> float:

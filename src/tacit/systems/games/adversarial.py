@@ -146,9 +146,11 @@ class Adversarial(Duel):
         """The player that owns D."""
         return Player("critic", owns=owns or ("D",), loss=loss, project=self.penalty.project, logs=self.objective.watched)
 
-    def contest(self, D: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, r: Round) -> Terms:
-        """The critic's terms on real and fake rows, and what the objective watches."""
-        on_real, on_fake = D(real), D(fake)
+    def contest(
+        self, D: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, r: Round, verdicts: tuple[Tensor, Tensor] | None = None
+    ) -> Terms:
+        """The critic's terms on real and fake rows, and what the objective watches; ``verdicts`` are D's on both, where they are known."""
+        on_real, on_fake = verdicts or (D(real), D(fake))
         return {
             "adversarial": self.objective.critic(on_real, on_fake, r.memory),
             "penalty": self.penalty(D, real, fake, r.eps, r.step, r.progress),

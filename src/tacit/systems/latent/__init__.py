@@ -1,0 +1,1 @@
+"""Systems that give the latent space a meaning."""
