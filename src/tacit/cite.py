@@ -168,6 +168,10 @@ KNOWN = {
         "MMD GAN: Towards Deeper Understanding of Moment Matching Network",
     ),
     "arXiv:1706.06216": ("Li, Yujia and Schwing, Alexander and Wang, Kuan-Chieh and Zemel, Richard", "Dualing GANs"),
+    "arXiv:1511.05644": (
+        "Makhzani, Alireza and Shlens, Jonathon and Jaitly, Navdeep and Goodfellow, Ian and Frey, Brendan",
+        "Adversarial Autoencoders",
+    ),
     "https://openreview.net/forum?id=S1X7nhsxl": (
         "Warde-Farley, David and Bengio, Yoshua",
         "Improving Generative Adversarial Networks with Denoising Feature Matching",
