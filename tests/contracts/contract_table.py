@@ -77,6 +77,20 @@ CASES: dict[str, Case] = {
         lambda: tacit.SemiSupervisedAAE(n_classes=3, latent_dim=2, networks=MLP, critic_networks=MLP, noise=0.1),
         streams=lambda x: {"x": x, "labelled": (x, np.arange(len(x)) % 3)},
     ),
+    "gmvae": Case(
+        lambda: tacit.GMVAE(n_clusters=3, latent_dim=4, style_dim=2, draws=2, min_information=0.3, networks=MLP, prior_networks=MLP)
+    ),
+    "pixelcnn": Case(lambda: tacit.PixelCNN(levels=4, channels=3, layers=2, first_kernel=3), pictures, steps=4),
+    "pixelgan": Case(
+        lambda: tacit.PixelGAN(
+            prior=tacit.Gaussian(3), channels=3, layers=2, first_kernel=3, networks=CONV, critic_networks=MLP, stochastic=True
+        ),
+        pictures, steps=4,
+    ),
+    "clusterpixelgan": Case(
+        lambda: tacit.ClusterPixelGAN(n_clusters=3, channels=3, layers=2, first_kernel=3, networks=MLP, critic_networks=MLP),
+        pictures, steps=4,
+    ),
     "gan": Case(lambda: tacit.GAN(prior=tacit.Gaussian(4), networks=MLP)),
     "wgangp": Case(lambda: tacit.WGANGP(prior=tacit.Gaussian(4), networks=MLP, critic_steps=2)),
     "unrolledgan": Case(
