@@ -12,7 +12,6 @@ from tacit.core import Rng, names
 from tacit.core.part import get
 from tacit.priors.one_hot_gaussian import MixedLatent
 
-
 PLANES = [
     tacit.Gaussian(2, 0.5), tacit.Uniform(2, 1.2), tacit.Mixture(4, 2, sigma=0.3), tacit.priors.Petals(6, 1.0, 0.3, 0.15),
 ]  # fmt: skip

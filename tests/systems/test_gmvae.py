@@ -22,9 +22,9 @@ K, H, W = 3, 2, 2
 X = torch.randn(5, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
-def made(scale: float = 2.0, **options: Any) -> tuple[tacit.GMVAE, Nets]:
+def made(scale: float = 2.0, cut: float = 0.0, **options: Any) -> tuple[tacit.GMVAE, Nets]:
     nets = tacit.MLP(widths=(6,))
-    system = tacit.GMVAE(n_clusters=K, latent_dim=H, style_dim=W, networks=nets, prior_networks=nets, **options)
+    system = tacit.GMVAE(n_clusters=K, latent_dim=H, style_dim=W, networks=nets, prior_networks=nets, min_information=cut, **options)
     torch.manual_seed(0)
     n = Nets(system.nets(Spec(shape=(4,))))
     for m in n.modules().values():
@@ -90,10 +90,10 @@ def test_the_terms_by_monte_carlo():
 
 
 def test_the_cut_off_holds_the_z_prior_and_stops_its_gradient():
-    system, n = made(min_information=1.09)
+    system, n = made(cut=0.99)
     r = Round(x=X, eps=torch.randn(5, 1, H + W, generator=torch.Generator().manual_seed(2), dtype=torch.float64))
     held = system.loss(n, r)["z prior"]
-    assert held.item() == pytest.approx(1.09, abs=0.01)
+    assert held.item() == pytest.approx(0.99 * math.log(K), abs=0.02)
     plain = made()[0].loss(n, r)["z prior"]
     assert plain.item() < held.item() and plain.item() <= math.log(K)
 
@@ -116,13 +116,13 @@ def test_the_score_is_a_lower_bound_on_the_likelihood():
 def test_blobs_are_its_clusters():
     x = make_vectors(600)
     nets = tacit.MLP(widths=(32,), critic_act="relu")
-    system = tacit.GMVAE(n_clusters=3, latent_dim=2, style_dim=2, networks=nets, prior_networks=nets, min_information=0.5)
+    system = tacit.GMVAE(n_clusters=3, latent_dim=2, style_dim=2, networks=nets, prior_networks=nets)
     model = tacit.fit(system, x, steps=500, batch_size=50, precision="float32")
     assert accuracy(np.arange(600) % 3, model.cluster(x)).value > 0.8
 
 
 @pytest.mark.parametrize("wrong", [
-    {"n_clusters": 1}, {"min_information": 2.4}, {"min_information": -0.1}, {"draws": 0}, {"style_dim": 0}, {"sigma": 0.0},
+    {"n_clusters": 1}, {"min_information": 1.0}, {"min_information": -0.1}, {"draws": 0}, {"style_dim": 0}, {"sigma": 0.0},
     {"likelihood": "poisson"},
 ])  # fmt: skip
 def test_meaningless_values_are_refused(wrong):

@@ -42,7 +42,7 @@ def game(system: Any) -> tuple[Nets, Any, torch.Tensor]:
 
 
 def test_the_terms_of_a_categorical_code_by_hand():
-    system = tacit.ClusterPixelGAN(n_clusters=3, networks=MLP, critic_networks=MLP, **TINY)
+    system = tacit.ClusterPixelGAN(n_clusters=3, stability=0.5, networks=MLP, critic_networks=MLP, **TINY)
     n, r, x = game(system)
     y = n.E(x).softmax(1)
     torch.testing.assert_close(system.autoencoder(n, r)["reconstruction"], -n.P(x, y).sum() / 6)
@@ -50,6 +50,8 @@ def test_the_terms_of_a_categorical_code_by_hand():
     torch.testing.assert_close(got, softplus(-n.D(r.z)).mean() + softplus(n.D(y)).mean())
     assert torch.equal(r.z.sum(1), torch.ones(6)) and r.z.shape == (6, 3)
     torch.testing.assert_close(system.generator(n, r)["adversarial"], softplus(-n.D(y)).mean())
+    changed = n.E(system.augment(x, r.t)).log_softmax(1)
+    torch.testing.assert_close(system.generator(n, r)["stability"], -0.5 * (y.detach() * changed).sum() / 6)
     assert torch.equal(system.cluster(n, x, Rng(0)), y.argmax(1))
 
 
@@ -58,7 +60,7 @@ def test_a_gaussian_code_and_what_is_told_where():
     n, r, x = game(system)
     torch.testing.assert_close(system.autoencoder(n, r)["reconstruction"], -n.P(x, n.E(x)).mean())
     assert n.P.map is not None and game(tacit.ClusterPixelGAN(networks=MLP, critic_networks=MLP, **TINY))[0].P.map is None
-    assert [p.owns for p in system.players()] == [("E", "P"), ("D",), ("E",)]
+    assert [p.owns for p in system.players()] == [("E",), ("P",), ("D",), ("E",)]
 
 
 @pytest.mark.parametrize(("make", "words"), [

@@ -29,6 +29,8 @@ class Masked(nn.Conv2d):
             equal parts, each split over the colours.
     """
 
+    mask: Tensor
+
     def __init__(self, ins: int, outs: int, width: int, colours: int, strict: bool = False, gates: int = 1):
         super().__init__(ins, outs, (1, width))
         self.left = width - 1
@@ -49,7 +51,7 @@ class Layer(nn.Module):
 
     def __init__(self, ins: int, channels: int, kernel: int, colours: int, first: bool, condition: int):
         super().__init__()
-        self.half, self.first = kernel // 2, first
+        self.side, self.first = kernel // 2, first
         self.vertical = nn.Conv2d(ins, 2 * channels, (kernel // 2 + 1, kernel))
         self.down = nn.Conv2d(2 * channels, 2 * channels, 1)
         self.horizontal = Masked(ins, 2 * channels, kernel // 2 + 1, colours, strict=first, gates=2)
@@ -57,7 +59,7 @@ class Layer(nn.Module):
         self.told = nn.Conv2d(condition, 4 * channels, 1, bias=False) if condition else None
 
     def forward(self, v: Tensor, r: Tensor, h: Tensor | None) -> tuple[Tensor, Tensor]:
-        up = self.vertical(pad(v, (self.half, self.half, self.half, 0)))
+        up = self.vertical(pad(v, (self.side, self.side, self.side, 0)))
         across = self.horizontal(r) + self.down(pad(up, (0, 0, 1, -1)))
         if self.told is not None and h is not None:
             to_up, to_across = self.told(h).chunk(2, 1)
@@ -118,7 +120,7 @@ class PixelStack(nn.Module):
 
     def log_probs(self, level: Tensor, told: Tensor | None) -> Tensor:
         """log p of every level at every place, ``(B, C, K, H, W)``, of levels ``(B, C, H, W)``."""
-        v = r = (2.0 / (self.levels - 1)) * level.to(self.head[-1].weight.dtype) - 1  # type: ignore[union-attr]
+        v = r = (2.0 / (self.levels - 1)) * level.to(next(self.parameters()).dtype) - 1
         for layer in self.layers:
             v, r = layer(v, r, told)
         out = self.head(r).unflatten(1, (self.shape[0], self.levels))

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pdist
 
 from tacit.augmentations.auto import AutoAugmentation
 from tacit.core.game import Defaults, Phase, Player, Round, Terms, Turn
 from tacit.core.nets import Nets
-from tacit.core.parts import Augmentation, Networks, Prior, Rule
+from tacit.core.parts import Augmentation, Networks, Penalty, Prior, Rule
 from tacit.core.rng import Rng
 from tacit.errors import InputError
+from tacit.networks.layers import Evened
 from tacit.networks.mlp import MLP
+from tacit.penalties.gradient import GradientNorm
 from tacit.priors.gaussian import Gaussian
 from tacit.priors.one_hot_gaussian import MixedLatent, OneHotGaussian
 from tacit.rules.optimisers import Adam
@@ -25,8 +26,13 @@ from tacit.systems.clusters.codes import CodeSpec
 from tacit.systems.games.adversarial import Adversarial, stateless
 
 
-def falling() -> Adam:
-    return Adam(5e-4, (0.5, 0.9), schedule="cosine")
+def falling(lr: float = 5e-4) -> Adam:
+    return Adam(lr, (0.5, 0.9), schedule="cosine")
+
+
+def changed_mind(logits: Tensor, changed: Tensor) -> Tensor:
+    """−E Σ_k p_k·log q_k, nats, of the categories of rows, held fixed, and of the same rows changed; ``(B, K)`` logits of both."""
+    return -(at_least_float32(logits).softmax(1).detach() * at_least_float32(changed).log_softmax(1)).sum(1).mean()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +43,7 @@ class LatentGame(Adversarial):
         networks: architecture of E and G. critic_networks: of D.
         noise: σ of Gaussian noise on what E sees in training, in units of the scaled data.
         stochastic: q(z|x) = N(μ(x), σ²(x)) by reparameterisation, or one code a row.
-        autoencoder_rule, critic_rule, rule: how weights move in reconstruction, D's and E's in the game.
+        encoder_rule, decoder_rule: how E and G move in reconstruction. critic_rule, rule: how D and E move in the game.
     """
 
     abstract: ClassVar[bool] = True
@@ -47,7 +53,8 @@ class LatentGame(Adversarial):
     critic_networks: Networks = field(default_factory=lambda: MLP(widths=(1000, 1000)))
     noise: float = 0.0
     stochastic: bool = False
-    autoencoder_rule: Rule = field(default_factory=falling)
+    encoder_rule: Rule = field(default_factory=falling)
+    decoder_rule: Rule = field(default_factory=falling)
     rule: Rule = field(default_factory=falling)
     critic_rule: Rule = field(default_factory=falling)
 
@@ -85,13 +92,19 @@ class LatentGame(Adversarial):
 
     def players(self) -> tuple[Player, ...]:
         return (
-            Player("autoencoder", owns=("E", "G"), loss=self.autoencoder),
+            Player("encoder", owns=("E",), loss=self.autoencoder),
+            Player("decoder", owns=("G",), loss=self.autoencoder),
             self.judge(self.critic),
             Player("generator", owns=("E",), loss=self.generator),
         )
 
     def phases(self) -> tuple[Phase, ...]:
-        return (Phase(Turn("autoencoder", self.autoencoder_rule), *super().phases()[0].turns),)
+        both = Turn(("encoder", "decoder"), (self.encoder_rule, self.decoder_rule))
+        return (Phase(both, *super().phases()[0].turns),)
+
+    def losses(self, names: tuple[str, ...], n: Nets, r: Round) -> dict[str, Terms]:
+        # One pass for both, who are paid the same.
+        return dict.fromkeys(names, self.autoencoder(n, r)) if "decoder" in names else super().losses(names, n, r)
 
     def code(self, n: Nets, x: Tensor, r: Round | None = None) -> Any:
         """E's output in named pieces; with a round, by its noise."""
@@ -134,7 +147,7 @@ class AAE(LatentGame):
         networks, critic_networks: architecture of E and G, and of D.
         objective, penalty: of the game between E and D.
         noise, stochastic: noise on what E sees; whether E draws.
-        autoencoder_rule, critic_rule, rule: how the three moves are made.
+        encoder_rule, decoder_rule, critic_rule, rule: how weights move in reconstruction and in the game.
 
     >>> import tacit
     >>> model = tacit.AAE(prior=tacit.priors.Petals(), networks=tacit.MLP(widths=(32,))).fit("digits", steps=5)
@@ -212,18 +225,25 @@ class SplitGame(LatentGame):
 
     Args:
         latent_dim: width of z. sigma: of its prior.
-        stability: weight β_s of −E Σ_k p_k(x)·log p_k(T(x)) in E's move, p = softmax of y's logits, p(x) held fixed: a row and its
+        encoder_rule: slower than ``rule``, or reconstruction makes y one more number of the style before the game is heard.
+        stability: β_s, the weight of −E Σ_k p_k(x)·log p_k(T(x)) in E's move, p = softmax of y's logits, p(x) held fixed: a row and its
             change are of one cluster (Hu et al. 2017, arXiv:1702.08720). Beyond the paper; 0 for the paper's game.
         augment: T.
+        even: batch normalisation of y's logits, so that no category is ahead before it is earned.
         summed: G reads the ``latent_dim`` numbers W·y + z, the reduction of section 6, in place of (z, y).
         apart: η: heads W_i, W_j nearer than this cost their distance to it.
     """
 
     abstract: ClassVar[bool] = True
-    latent_dim: int = 10
+    penalty: Penalty = field(default_factory=lambda: GradientNorm(0.1))
+    encoder_rule: Rule = field(default_factory=lambda: falling(1e-4))
+    decoder_rule: Rule = field(default_factory=lambda: falling(1e-3))
+    rule: Rule = field(default_factory=lambda: falling(1e-3))
+    latent_dim: int = 5
     sigma: float = 1.0
-    stability: float = 0.0
+    stability: float = 3.0
     augment: Augmentation = field(default_factory=AutoAugmentation)
+    even: bool = True
     summed: bool = False
     apart: float = 1.0
 
@@ -239,7 +259,7 @@ class SplitGame(LatentGame):
     def check(self, spec: Any, n_rows: int) -> None:
         if self.prior().n_clusters > n_rows:
             raise InputError(
-                f"{type(self).__name__} got {self.prior().n_clusters} categories for {n_rows} rows; expected no more than rows; ask for fewer"
+                f"{type(self).__name__} got {self.prior().n_clusters} categories for {n_rows} rows; expected no more; ask for fewer"
             )
         if self.stability:
             self.augment.check(spec)
@@ -255,6 +275,10 @@ class SplitGame(LatentGame):
     def latent(self) -> Prior:
         return self.prior()
 
+    def encoder(self, spec: Any) -> nn.Module:
+        E = super().encoder(spec)
+        return Evened(E, self.latent_dim, self.prior().dim) if self.even else E
+
     def nets(self, spec: Any) -> dict[str, nn.Module]:
         d, k = self.latent_dim, self.prior().n_clusters
         heads = {"W": nn.Linear(k, d, bias=False)} if self.summed else {}
@@ -266,11 +290,10 @@ class SplitGame(LatentGame):
         return r.but(t=self.augment.draw(r.x, rng)) if self.stability else r
 
     def players(self) -> tuple[Player, ...]:
-        _, critic, generator = super().players()
+        encoder, decoder, critic, generator = super().players()
         logs = tuple(f"{piece} {k}" for piece, *_ in self.pieces for k in self.objective.watched)
         judge = Player("critic", owns=("C", "D"), loss=self.critic, project=critic.project, logs=logs)
-        owns = ("E", "G", "W") if self.summed else ("E", "G")
-        return Player("autoencoder", owns=owns, loss=self.autoencoder), judge, generator
+        return encoder, replace(decoder, owns=("G", "W") if self.summed else ("G",)), judge, generator
 
     def represent(self, n: Nets, code: Tensor) -> Tensor:
         """What G reads, of (z, y): both, or z + W·y."""
@@ -284,7 +307,7 @@ class SplitGame(LatentGame):
     def critic(self, n: Nets, r: Round) -> Terms:
         with n.given():
             fake = self.infer(n, r.x, r)
-        real, terms = self.prior().join(r.z), {}
+        real, terms = self.prior().join(r.z), Terms()
         for piece, D, at in self.pieces:
             terms |= {f"{piece} {k}": v for k, v in self.contest(getattr(n, D), real[:, at], fake[:, at], r).items()}
         return terms
@@ -294,10 +317,12 @@ class SplitGame(LatentGame):
         fake = self.prior().embed(code)
         terms = {piece: self.objective.generator(getattr(n, D)(fake[:, at]), memory=r.memory) for piece, D, at in self.pieces}
         if self.stability:
-            log_q = at_least_float32(self.code(n, self.augment(r.x, r.t), r).logits).log_softmax(1)
-            p = at_least_float32(code.logits).softmax(1).detach()
-            terms["stability"] = -self.stability * (p * log_q).sum(1).mean()
+            terms["stability"] = self.stability * changed_mind(code.logits, self.code(n, self.augment(r.x, r.t), r).logits)
         return terms
+
+    def chances(self, n: Nets, x: Tensor) -> Tensor:
+        """y of each row, ``(B, K)``."""
+        return self.code(n, x).logits.softmax(1)
 
     def sample(self, n: Nets, size: int, rng: Rng) -> Tensor:
         return n.G(self.represent(n, self.prior().join(self.prior().sample(size, rng))))
@@ -329,7 +354,7 @@ class ClusterAAE(SplitGame):
     >>> import tacit
     >>> model = tacit.ClusterAAE(networks=tacit.MLP(widths=(32,))).fit("digits", steps=5)
     >>> model.cluster("digits").shape, model.encode("digits").shape
-    ((1797,), (1797, 20))
+    ((1797,), (1797, 15))
     """
 
     n_clusters: int = 10
@@ -338,7 +363,7 @@ class ClusterAAE(SplitGame):
         return OneHotGaussian(self.n_clusters, self.latent_dim, self.sigma)
 
     def cluster(self, n: Nets, x: Tensor, rng: Rng) -> Tensor:
-        return self.code(n, x).logits.argmax(1)
+        return self.chances(n, x).argmax(1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -386,4 +411,4 @@ class SemiSupervisedAAE(SplitGame):
         return {"labels": cross_entropy(at_least_float32(code.logits), r.y)}
 
     def predict(self, n: Nets, x: Tensor, rng: Rng) -> Tensor:
-        return self.code(n, x).logits.argmax(1)
+        return self.chances(n, x).argmax(1)

@@ -38,7 +38,7 @@ class GMVAE(System):
     Args:
         n_clusters: K.
         latent_dim, style_dim: widths of h and of w.
-        min_information: λ, nats; 0 for the plain bound, below log K.
+        min_information: λ as a share of log K, the most that the z-prior term can be; 0 for the plain bound.
         draws: M, samples of (h, w) a row.
         likelihood: ``bernoulli``, ``gaussian``, ``gaussian-learned`` or ``auto``, as ``VAE``. sigma: of the fixed Gaussian one.
         networks: architecture of q and p(x|h). prior_networks: of μ_z(w), σ²_z(w).
@@ -53,7 +53,7 @@ class GMVAE(System):
     n_clusters: int = 10
     latent_dim: int = 32
     style_dim: int = 16
-    min_information: float = 0.0
+    min_information: float = 0.8
     draws: int = 1
     likelihood: Literal["auto", "bernoulli", "gaussian", "gaussian-learned"] = "auto"
     sigma: float = 0.1
@@ -76,10 +76,10 @@ class GMVAE(System):
                 f"GMVAE got latent_dim={self.latent_dim}, style_dim={self.style_dim}, draws={self.draws}, sigma={self.sigma}; expected "
                 "1 or more of each and sigma > 0; raise the one that is not"
             )
-        if self.n_clusters < 2 or not 0 <= self.min_information < math.log(self.n_clusters):
+        if self.n_clusters < 2 or not 0 <= self.min_information < 1:
             raise InputError(
                 f"GMVAE got n_clusters={self.n_clusters}, min_information={self.min_information}; expected 2 clusters or more and a "
-                "cut-off from 0 to below log(n_clusters) nats, the most that the z-prior term can be; mend them"
+                "share of log(n_clusters) in [0, 1); mend them"
             )
 
     def check(self, spec: Any, n_rows: int) -> None:
@@ -123,14 +123,15 @@ class GMVAE(System):
 
     def loss(self, n: Nets, r: Round) -> Terms:
         q_h, q_w = self.inferred(n, r.x)
+        most = math.log(self.n_clusters)
         total = dict.fromkeys(("reconstruction", "conditional prior", "z prior"), r.x.new_zeros(()))
         for eps in r.eps.unbind(1):
             h, w = drawn(q_h, eps[:, : self.latent_dim]), drawn(q_w, eps[:, self.latent_dim :])
             mu, log_var = self.components(n, w)
             log_p = log_normal(h, mu, log_var).log_softmax(1)
             p = log_p.exp()
-            z_prior = (p * log_p).sum(1) + math.log(self.n_clusters)
-            terms = -n.D(h, r.x), (p * kl_between(q_h, (mu, log_var))).sum(1), z_prior.clamp_min(self.min_information)
+            z_prior = ((p * log_p).sum(1) + most).clamp_min(self.min_information * most)
+            terms = -n.D(h, r.x), (p * kl_between(q_h, (mu, log_var))).sum(1), z_prior
             total = {k: v + term.mean() / self.draws for (k, v), term in zip(total.items(), terms, strict=True)}
         return total | {"w prior": kl_to_standard(*q_w).mean()}
 

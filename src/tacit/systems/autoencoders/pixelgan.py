@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
+from tacit.augmentations.auto import AutoAugmentation
 from tacit.core.game import Defaults, Player, Round, Terms
 from tacit.core.nets import Nets
-from tacit.core.parts import Prior
+from tacit.core.parts import Augmentation, Penalty, Prior, Rule
 from tacit.core.rng import Rng
 from tacit.errors import InputError
+from tacit.networks.layers import Evened
 from tacit.networks.pixelcnn import WHERE, PixelStack
+from tacit.penalties.gradient import GradientNorm
 from tacit.priors.categorical import Categorical
 from tacit.priors.gaussian import Gaussian
-from tacit.systems.autoencoders.aae import LatentGame
+from tacit.rules.optimisers import Adam
+from tacit.systems.autoencoders.aae import LatentGame, changed_mind, falling
 from tacit.systems.autoencoders.pixelcnn import check_pictures, check_stack
 
 
@@ -35,6 +39,7 @@ class PixelGame(LatentGame):
     kernel: int = 3
     first_kernel: int = 7
     conditioning: Literal["invariant", "dependent"] = "invariant"
+    decoder_rule: Rule = field(default_factory=lambda: Adam(2e-3, (0.9, 0.999), schedule="cosine"))
 
     paper: ClassVar[str] = "Makhzani & Frey 2017, arXiv:1706.00531"
     defaults: ClassVar[Defaults] = Defaults(steps=5_000, batch_size=64)
@@ -56,7 +61,8 @@ class PixelGame(LatentGame):
         return {"E": self.encoder(spec), "P": P, "D": self.judge_of(dim)}
 
     def players(self) -> tuple[Player, ...]:
-        return (Player("autoencoder", owns=("E", "P"), loss=self.autoencoder), *super().players()[1:])
+        encoder, decoder, *game = super().players()
+        return encoder, replace(decoder, owns=("P",)), *game
 
     def autoencoder(self, n: Nets, r: Round) -> Terms:
         return {"reconstruction": -n.P(r.x, self.infer(n, r.x, r)).mean()}
@@ -84,7 +90,7 @@ class PixelGAN(PixelGame):
         prior: distribution of z.
         levels, channels, layers, kernel, first_kernel, conditioning: of the PixelCNN, and how it is told z.
         networks, critic_networks: architecture of E and of D.
-        autoencoder_rule, critic_rule, rule: how the three moves are made.
+        encoder_rule, decoder_rule, critic_rule, rule: how weights move in reconstruction and in the game.
 
     >>> import tacit
     >>> model = tacit.PixelGAN(channels=8, layers=2, networks=tacit.MLP(widths=(32,))).fit("digits", steps=5)
@@ -110,6 +116,8 @@ class ClusterPixelGAN(PixelGame):
 
     Args:
         n_clusters: K.
+        stability, augment: as ``ClusterAAE``; beyond the paper.
+        even: batch normalisation of the logits, so that no category is ahead before it is earned.
         levels, channels, layers, kernel, first_kernel, conditioning: of the PixelCNN, and how it is told the code.
         networks, critic_networks: architecture of E and of D.
 
@@ -119,11 +127,19 @@ class ClusterPixelGAN(PixelGame):
     (1797,)
     """
 
+    penalty: Penalty = field(default_factory=lambda: GradientNorm(0.1))
+    encoder_rule: Rule = field(default_factory=lambda: falling(1e-4))
+    rule: Rule = field(default_factory=lambda: falling(1e-3))
     n_clusters: int = 10
+    stability: float = 3.0
+    augment: Augmentation = field(default_factory=AutoAugmentation)
+    even: bool = True
 
     def validate(self) -> None:
         self.prior()
         super().validate()
+        if self.stability < 0:
+            raise InputError(f"ClusterPixelGAN got stability={self.stability}; expected 0 or more; 0 is the paper's game")
 
     def check(self, spec: Any, n_rows: int) -> None:
         super().check(spec, n_rows)
@@ -131,6 +147,8 @@ class ClusterPixelGAN(PixelGame):
             raise InputError(
                 f"ClusterPixelGAN got n_clusters={self.n_clusters} for {n_rows} rows; expected no more clusters than rows; lower n_clusters"
             )
+        if self.stability:
+            self.augment.check(spec)
 
     def prior(self) -> Categorical:
         return Categorical(self.n_clusters)
@@ -138,5 +156,24 @@ class ClusterPixelGAN(PixelGame):
     def latent(self) -> Prior:
         return self.prior()
 
+    def encoder(self, spec: Any) -> nn.Module:
+        E = super().encoder(spec)
+        return Evened(E, 0, self.n_clusters) if self.even else E
+
+    def draw(self, n: Nets, batch: Any, rng: Rng, memory: dict[str, Tensor]) -> Round:
+        r = super().draw(n, batch, rng, memory)
+        return r.but(t=self.augment.draw(r.x, rng)) if self.stability else r
+
+    def generator(self, n: Nets, r: Round) -> Terms:
+        logits = self.code(n, r.x, r)
+        terms = {"adversarial": self.objective.generator(n.D(self.latent().embed(logits)), memory=r.memory)}
+        if self.stability:
+            terms["stability"] = self.stability * changed_mind(logits, self.code(n, self.augment(r.x, r.t), r))
+        return terms
+
+    def chances(self, n: Nets, x: Tensor) -> Tensor:
+        """The code of each row, ``(B, K)``."""
+        return self.infer(n, x)
+
     def cluster(self, n: Nets, x: Tensor, rng: Rng) -> Tensor:
-        return self.infer(n, x).argmax(1)
+        return self.chances(n, x).argmax(1)
