@@ -51,9 +51,9 @@ class GMVAE(System):
     """
 
     n_clusters: int = 10
-    latent_dim: int = 32
-    style_dim: int = 16
-    min_information: float = 0.8
+    latent_dim: int = 10
+    style_dim: int = 5
+    min_information: float = 0.9
     draws: int = 1
     likelihood: Literal["auto", "bernoulli", "gaussian", "gaussian-learned"] = "auto"
     sigma: float = 0.1
