@@ -180,6 +180,20 @@ KNOWN = {
         "Krause, Andreas and Perona, Pietro and Gomes, Ryan",
         "Discriminative Clustering by Regularized Information Maximization",
     ),
+    "arXiv:1511.05644": (
+        "Makhzani, Alireza and Shlens, Jonathon and Jaitly, Navdeep and Goodfellow, Ian and Frey, Brendan",
+        "Adversarial Autoencoders",
+    ),
+    "arXiv:1611.02648": (
+        "Dilokthanakul, Nat and Mediano, Pedro A. M. and Garnelo, Marta and Lee, Matthew C. H. and Salimbeni, Hugh and "
+        "Arulkumaran, Kai and Shanahan, Murray",
+        "Deep Unsupervised Clustering with Gaussian Mixture Variational Autoencoders",
+    ),
+    "arXiv:1606.05328": (
+        "van den Oord, Aaron and Kalchbrenner, Nal and Vinyals, Oriol and Espeholt, Lasse and Graves, Alex and Kavukcuoglu, Koray",
+        "Conditional Image Generation with PixelCNN Decoders",
+    ),
+    "arXiv:1706.00531": ("Makhzani, Alireza and Frey, Brendan", "PixelGAN Autoencoders"),
     "arXiv:1702.08720": (
         "Hu, Weihua and Miyato, Takeru and Tokui, Seiya and Matsumoto, Eiichi and Sugiyama, Masashi",
         "Learning Discrete Representations via Information Maximizing Self-Augmented Training",

@@ -67,6 +67,30 @@ VIRTUAL = tacit.networks.VirtualBatch(tacit.MLP(widths=(16,), norm="batch", crit
 CASES: dict[str, Case] = {
     "autoencoder": Case(lambda: tacit.Autoencoder(latent_dim=3, networks=MLP, noise=0.1)),
     "vae": Case(lambda: tacit.VAE(latent_dim=3, networks=MLP)),
+    "aae": Case(lambda: tacit.AAE(prior=tacit.priors.Petals(), networks=MLP, critic_networks=MLP, noise=0.1, stochastic=True)),
+    "supervisedaae": Case(
+        lambda: tacit.SupervisedAAE(n_classes=3, latent_dim=2, networks=MLP, critic_networks=MLP),
+        streams=lambda x: (x, np.arange(len(x)) % 3),
+    ),
+    "clusteraae": Case(lambda: tacit.ClusterAAE(n_clusters=3, latent_dim=2, networks=MLP, critic_networks=MLP, stability=0.5)),
+    "semisupervisedaae": Case(
+        lambda: tacit.SemiSupervisedAAE(n_classes=3, latent_dim=2, networks=MLP, critic_networks=MLP, noise=0.1),
+        streams=lambda x: {"x": x, "labelled": (x, np.arange(len(x)) % 3)},
+    ),
+    "gmvae": Case(
+        lambda: tacit.GMVAE(n_clusters=3, latent_dim=4, style_dim=2, draws=2, min_information=0.3, networks=MLP, prior_networks=MLP)
+    ),
+    "pixelcnn": Case(lambda: tacit.PixelCNN(levels=4, channels=3, layers=2, first_kernel=3), pictures, steps=4),
+    "pixelgan": Case(
+        lambda: tacit.PixelGAN(
+            prior=tacit.Gaussian(3), channels=3, layers=2, first_kernel=3, networks=CONV, critic_networks=MLP, stochastic=True
+        ),
+        pictures, steps=4,
+    ),
+    "clusterpixelgan": Case(
+        lambda: tacit.ClusterPixelGAN(n_clusters=3, channels=3, layers=2, first_kernel=3, networks=MLP, critic_networks=MLP),
+        pictures, steps=4,
+    ),
     "gan": Case(lambda: tacit.GAN(prior=tacit.Gaussian(4), networks=MLP)),
     "wgangp": Case(lambda: tacit.WGANGP(prior=tacit.Gaussian(4), networks=MLP, critic_steps=2)),
     "unrolledgan": Case(
@@ -153,6 +177,11 @@ CASES: dict[str, Case] = {
 }
 
 RANKS: dict[str, Case] = {
+    "summed-codes-with-penalty": Case(
+        lambda: tacit.ClusterAAE(
+            n_clusters=3, latent_dim=2, networks=MLP, critic_networks=MLP, summed=True, penalty=tacit.GradientNorm(), critic_steps=2
+        ),
+    ),
     "fixed-features": Case(
         lambda: tacit.GAN(
             prior=tacit.Gaussian(4), networks=tacit.networks.FixedFeatures(networks=MLP, fourier=5),

@@ -14,6 +14,10 @@ from tacit.priors import Codes
 from tacit.priors.codes import CodedLatent
 from tacit.priors.one_hot_gaussian import MixedLatent
 
+PLANES = [
+    tacit.Gaussian(2, 0.5), tacit.Uniform(2, 1.2), tacit.Mixture(4, 2, sigma=0.3), tacit.priors.Petals(6, 1.0, 0.3, 0.15),
+]  # fmt: skip
+
 
 def test_gaussian_is_scipys():
     z = Rng(0).normal(50, 4).double()
@@ -34,6 +38,45 @@ def test_mixture_is_scipys():
     np.testing.assert_allclose(prior.log_prob(z), np.log(density), rtol=1e-6)
     np.testing.assert_allclose(prior.means().norm(dim=1), 2.0, rtol=1e-6)
     assert torch.equal(prior.means(), tacit.Mixture(3, 2, 0.4, 2.0).means())
+
+
+def test_petals_are_scipys():
+    prior = tacit.priors.Petals(n_components=5, radius=1.2, length=0.6, sigma=0.2)
+    z = 2 * Rng(1).normal(50, 2).double()
+    density = 0.0
+    for k in range(5):
+        u = np.array([np.cos(2 * np.pi * k / 5), np.sin(2 * np.pi * k / 5)])
+        v = np.array([-u[1], u[0]])
+        cov = 0.36 * np.outer(u, u) + 0.04 * np.outer(v, v)
+        density = density + stats.multivariate_normal(1.2 * u, cov).pdf(z.numpy()) / 5
+    np.testing.assert_allclose(prior.log_prob(z), np.log(density), rtol=1e-9)
+
+
+def test_the_swiss_roll_lies_along_its_spiral():
+    prior = tacit.priors.SwissRoll(radius=3.0, turns=2.0, sigma=0.05)
+    z = prior.sample(4000, Rng(2)).double()
+    s = torch.linspace(0, 1, 20_001, dtype=torch.float64)
+    spiral = 3 * s[:, None] * torch.stack([(4 * np.pi * s).cos(), (4 * np.pi * s).sin()], 1)
+    near = torch.cat([torch.cdist(part, spiral).min(1).values for part in z.split(500)])
+    assert near.max() < 5 * 0.05
+    side = torch.linspace(-4, 4, 161, dtype=torch.float64)
+    wide = tacit.priors.SwissRoll(radius=2.0, turns=1.5, sigma=0.2)
+    log_p = wide.log_prob(torch.stack(torch.meshgrid(side, side, indexing="ij"), -1).reshape(-1, 2))
+    assert log_p.exp().sum().item() * 0.05**2 == pytest.approx(1.0, abs=1e-3)
+    entropy = -(log_p.exp() * log_p).sum().item() * 0.05**2
+    assert -wide.log_prob(wide.sample(4000, Rng(3)).double()).mean().item() == pytest.approx(entropy, abs=0.05)
+    # The radius of a point is 3√u with u uniform, but for the noise.
+    assert stats.kstest((z.norm(dim=1) / 3).square().numpy(), "uniform").statistic < 0.04
+
+
+def test_a_category_is_a_one_hot():
+    prior = tacit.priors.Categorical(4)
+    z = prior.sample(8000, Rng(0))
+    assert torch.equal(z.sum(1), torch.ones(8000)) and torch.equal(z.max(1).values, torch.ones(8000))
+    assert stats.chisquare(z.sum(0).numpy()).pvalue > 1e-3
+    torch.testing.assert_close(prior.log_prob(z).exp(), torch.full((8000,), 0.25))
+    logits = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(prior.embed(prior.split(logits)), logits.softmax(1))
 
 
 def test_one_hot_gaussian_is_a_product():
@@ -94,14 +137,14 @@ def test_entropies_of_codes_are_minus_the_mean_log_densities():
     assert got["uniform_1"] == pytest.approx(stats.uniform(-1, 2).entropy()) and got["gaussian_1"] == pytest.approx(stats.norm.entropy())
 
 
-@pytest.mark.parametrize("prior", [tacit.Gaussian(2, 0.5), tacit.Uniform(2, 1.2), tacit.Mixture(4, 2, sigma=0.3)])
+@pytest.mark.parametrize("prior", PLANES)
 def test_densities_integrate_to_one(prior):
     side = torch.linspace(-3, 3, 1201, dtype=torch.float64)
     grid = torch.stack(torch.meshgrid(side, side, indexing="ij"), -1).reshape(-1, 2)
     assert prior.log_prob(grid).exp().sum().item() * (6 / 1200) ** 2 == pytest.approx(1.0, abs=5e-3)
 
 
-@pytest.mark.parametrize("prior", [tacit.Gaussian(2, 0.5), tacit.Uniform(2, 1.2), tacit.Mixture(4, 2, sigma=0.3)])
+@pytest.mark.parametrize("prior", PLANES)
 def test_samples_are_of_the_density(prior):
     """E log p under the samples is minus the entropy found on a grid."""
     z = prior.sample(40_000, Rng(3)).double()
@@ -132,6 +175,8 @@ def test_every_prior_is_sharded_and_repeatable(name):
     (lambda: tacit.Uniform(2, 0.0), "a=0.0"), (lambda: tacit.Mixture(0), "n_components=0"),
     (lambda: tacit.OneHotGaussian(1), "n_clusters=1"), (lambda: Codes(categories=(1,)), r"categories=\(1,\)"),
     (lambda: Codes(uniform=-1), "uniform=-1"), (lambda: Codes(categories=(), uniform=0), "at least one code"),
+    (lambda: tacit.priors.Petals(length=0.0), "length=0.0"),
+    (lambda: tacit.priors.SwissRoll(sigma=0.001), "sigma=0.001"), (lambda: tacit.priors.Categorical(1), "n_clusters=1"),
 ])  # fmt: skip
 def test_meaningless_priors_are_refused(make, reason):
     with pytest.raises(tacit.InputError, match=reason):

@@ -187,7 +187,9 @@ def sources_of(system: System, X: Any, load: dict[str, Any], like: Spec | None =
             f"{type(system).__name__} learns from {len(names)} streams; expected a dictionary with {', '.join(names)}; "
             "pass one data set for each"
         )
-    return {names[0]: data.load(X, **load)}
+    found = {names[0]: data.load(X, **load)}
+    _labelled(system, found)
+    return found
 
 
 def _labelled(system: System, sources: dict[str, Source]) -> None:
@@ -197,8 +199,9 @@ def _labelled(system: System, sources: dict[str, Source]) -> None:
         y = sources[name].labels
         if y is None or not len(y) or y.min() < 0 or y.max() >= classes:
             got = "no labels" if y is None or not len(y) else f"labels from {y.min()} to {y.max()}"
+            where = f"stream '{name}'" if len(sources) > 1 else "data"
             raise InputError(
-                f"the stream '{name}' has {got}; expected every row to have one from 0 to {classes - 1}, since "
+                f"the {where} has {got}; expected every row to have one from 0 to {classes - 1}, since "
                 f"{type(system).__name__} has n_classes={classes}; give (X, y), leave out rows of label -1, or change n_classes"
             )
 

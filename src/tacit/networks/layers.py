@@ -100,6 +100,24 @@ class Scalar(nn.Module):
         return x.squeeze(-1)
 
 
+class Evened(nn.Module):
+    """A network of which some outputs, the logits of categories, are batch-normalised, so that none starts ahead of the others.
+
+    Args:
+        net: data → ``(B, out)``. start, stop: which outputs. gain: their standard deviation at first.
+    """
+
+    def __init__(self, net: nn.Module, start: int, stop: int, gain: float = 2.0):
+        super().__init__()
+        self.net, self.start, self.stop, self.norm = net, start, stop, BatchNorm(stop - start)
+        nn.init.constant_(self.norm.weight, gain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.net(x)
+        a, b = self.start, self.stop
+        return torch.cat([out[:, :a], self.norm(out[:, a:b]), out[:, b:]], 1)
+
+
 def trunk_and_head(encoder: nn.Module) -> tuple[nn.Sequential, nn.Linear]:
     """An encoder cut before its linear last layer: data → the last hidden layer ``(B, K)``, and that → its outputs.
 

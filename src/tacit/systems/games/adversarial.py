@@ -39,6 +39,8 @@ class Duel(System):
     abstract: ClassVar[bool] = True
     sees: ClassVar[tuple[str, ...]] = ("D",)
     """Networks that are shown rows to judge, first of all their inputs; none where noise on that input would not be noise on rows."""
+    judging: ClassVar[str] = "networks"
+    """The field that holds the architecture of D."""
     networks: Networks = field(default_factory=lambda: MLP(widths=(128, 128)))
     penalty: Penalty = field(default_factory=NoPenalty)
     rule: Rule = field(default_factory=lambda: Adam(2e-4, (0.5, 0.999)))
@@ -60,7 +62,7 @@ class Duel(System):
                 f"{who} with instance_noise={self.instance_noise} has no meaning, since its critics do not judge a row alone; expected a "
                 "game whose D sees rows, such as GAN; leave it at 0"
             )
-        per_row(self.penalty, self.networks)
+        per_row(self.penalty, getattr(self, self.judging))
         if self.critic_steps < 1:
             raise InputError(f"{who} got critic_steps={self.critic_steps}; expected 1 or more; the usual is 1 or 5")
         if self.simultaneous and self.critic_steps > 1:
@@ -75,7 +77,7 @@ class Duel(System):
 
     def phases(self) -> tuple[Phase, ...]:
         draw = self.draw_noise if self.instance_noise else None
-        enter = self.refer if getattr(self.networks, "critic_norm", "none") == "virtual" else None
+        enter = self.refer if getattr(getattr(self, self.judging), "critic_norm", "none") == "virtual" else None
         if self.simultaneous:
             same = self.rule == self.critic_rule
             return (Phase(Turn(("critic", "generator"), self.rule if same else (self.critic_rule, self.rule), draw=draw), enter=enter),)

@@ -1,0 +1,90 @@
+"""Clusterers by their own code: fitted without labels, each cluster named by the label of the row that is surest of it."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tacit.claims import Context
+from tacit.core import System, from_json, to_json
+
+Found = dict[str, dict[int, dict[str, float]]]
+
+
+def named_by_the_surest(chances: np.ndarray, y: np.ndarray, fresh: np.ndarray) -> np.ndarray:
+    """Labels of fresh rows: that of the known row with the largest chance of their cluster (Makhzani et al. 2016, section 5).
+
+    Args:
+        chances: p(cluster | row) of rows with a label, ``(n, K)``. y: their labels, ``(n,)``. fresh: p of the rows to name, ``(m, K)``.
+
+    >>> chances = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
+    >>> named_by_the_surest(chances, np.array([7, 3, 5]), np.array([[1.0, 0.0], [0.3, 0.7]])).tolist()
+    [7, 5]
+    """
+    return np.asarray(y[chances.argmax(0)][fresh.argmax(1)])
+
+
+def one(
+    system: dict[str, Any], data: str, load: dict[str, Any], test: dict[str, Any], seed: int, options: dict[str, Any]
+) -> dict[str, float]:
+    """One fit without labels and its figures on the other rows."""
+    import torch
+
+    import tacit
+    from tacit import metrics
+
+    torch.set_num_threads(1)
+    model = tacit.fit(from_json(system), data, load=load, seed=seed, **options)
+    known, fresh = (tacit.data.load(data, **kw) for kw in (load, test))
+    assert known.labels is not None and fresh.labels is not None
+
+    def chances(source: Any) -> np.ndarray:
+        with torch.no_grad():
+            parts = [model.spec.prepare(source.read(at, min(at + 1000, source.n))) for at in range(0, source.n, 1000)]
+            return torch.cat([model.system.chances(model.nets, x).float() for x in parts]).numpy()  # type: ignore[attr-defined]
+
+    p, q = chances(known), chances(fresh)
+    c = q.argmax(1)
+    scores = {"ACC": metrics.accuracy, "purity": metrics.purity, "NMI": metrics.nmi, "ARI": metrics.ari}
+    return {
+        "surest": float((named_by_the_surest(p, known.labels, q) == fresh.labels).mean()),
+        **{k: measure(fresh.labels, c, bootstrap=0).value for k, measure in scores.items()},
+        "clusters": float(len(np.unique(c))), "minutes": model.info["seconds"] / 60, "peak_mb": model.info["peak_memory_mb"],
+    }  # fmt: skip
+
+
+def contest(
+    context: Context, systems: Mapping[str, System], data: str, *, load: dict[str, Any], test: dict[str, Any], **options: Any
+) -> Found:
+    """Every system with every seed, two at a time on one thread each: name → seed → figure.
+
+    Figures on the rows of ``test``: ACC, the share right of a one-to-one match of clusters with classes (Hungarian); purity, of the
+    commonest class of each cluster among these rows; surest, of the label of the row of ``load`` that is surest of it; NMI, ARI.
+    """
+    from joblib import Parallel, delayed
+
+    jobs = [(name, seed) for seed in context.seeds for name in systems]
+    rows = Parallel(n_jobs=min(2, os.cpu_count() or 1))(
+        delayed(one)(to_json(systems[name]), data, load, test, seed, options) for name, seed in jobs
+    )
+    found: Found = {name: {} for name in systems}
+    for (name, seed), row in zip(jobs, rows, strict=True):
+        found[name][seed] = row
+        context.say(f"{name} seed {seed}: " + ", ".join(f"{k} {v:.4g}" for k, v in row.items()))
+    return found
+
+
+def figures(found: Found, *measures: str) -> dict[str, float]:
+    """Means over the seeds, and standard deviations where there are several, by ``system measure``."""
+    out = {}
+    for name, by_seed in found.items():
+        for measure in measures:
+            values = [row[measure] for row in by_seed.values()]
+            out[f"{name} {measure}"] = statistics.fmean(values)
+            if len(values) > 1:
+                out[f"{name} {measure} sd"] = statistics.stdev(values)
+    return out
