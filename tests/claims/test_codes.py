@@ -71,6 +71,20 @@ def test_nats_of_a_generator_that_tells_all():
     assert infogan_mnist.nats(model, 500) == {"category_1": pytest.approx(np.log(4))}
 
 
+def test_a_generator_is_read_again_by_a_fresh_network_and_stays():
+    prior = tacit.priors.Codes(categories=(4,), uniform=0, noise=1)
+    system = tacit.InfoGAN(prior=prior, share=False, discrete=0.0, continuous=0.0, networks=tacit.MLP(widths=(16,)), features=8)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = Model(system, Spec(shape=(3,)), Nets(system.nets(Spec(shape=(3,)))))
+        torch.nn.init.normal_(model.nets.G.net[0].weight, std=3.0)
+    before = {k: v.clone() for k, v in model.nets.state().items()}
+    again = infogan_mnist.read_again(model, 250)
+    assert infogan_mnist.nats(again, 500)["category_1"] > infogan_mnist.nats(model, 500)["category_1"] + 0.2
+    assert all(torch.equal(v, model.nets.state()[k]) for k, v in before.items())
+    assert all(torch.equal(v, again.nets.state()[k]) for k, v in before.items() if not k.startswith("Q."))
+
+
 @pytest.mark.parametrize(("bound", "change", "verdict"), [
     (2.28, {}, True), (2.2, {}, False), (2.28, {"GAN category_1": 1.2}, False), (2.28, {"slant monotone": 0.97}, False),
     (2.28, {"stroke monotone": 0.5}, False),
