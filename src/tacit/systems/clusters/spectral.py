@@ -132,8 +132,9 @@ class SpectralClustering(Classical):
         else:
             graph, about = self.affinity.fit(x, seed)
             found = spectrum(graph, self.vectors, self.laplacian, seed)
-            y = coordinates(found.vectors, self.laplacian, self.split)
+            y = found.vectors
             kept = {"rows": x, "values": found.values, "vectors": found.vectors, "degrees": found.degrees, **about}
+        y = coordinates(y, self.laplacian, self.split)
         labels, centroids = clustered(y, graph, self.n_clusters, self.laplacian, self.split, seed)
         kept |= {"labels": labels, "centroids": centroids}
         return {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in kept.items()}
