@@ -35,7 +35,8 @@ def run(context: Context) -> Result:
         context.say(f"seed {seed}: sweep {values[seed]:.3f}, " + ", ".join(f"{k} {v:.3f}" for k, v in rows[-1].items()))
     least = {k for k in rows[0] if k.startswith("ARI with scikit-learn")}
     extra = {k: (min if k in least else statistics.fmean)(row[k] for row in rows) for k in rows[0]}
-    return Result(values, extra, f"shares of {GRAPHS} graphs of {NODES} nodes; ARI with scikit-learn is the least over seeds; others are means")
+    notes = f"shares of {GRAPHS} graphs of {NODES} nodes; ARI with scikit-learn is the least over seeds, others are means"
+    return Result(values, extra, notes)
 
 
 # ---------------------------------------------------------------------- small graphs
