@@ -1,4 +1,4 @@
-"""Spectral clustering of rows: every graph, Laplacian and split, new points, refusals."""
+"""Spectral clustering of rows: every graph, Laplacian and cut, new points, refusals."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def test_moons_and_circles_come_apart(graph, laplacian):
         np.testing.assert_array_equal(model.cluster(x.astype(np.float32)), model.nets.memory["labels"])
 
 
-@pytest.mark.parametrize("split", ["kmeans", "sign", "sweep"])
+@pytest.mark.parametrize("cut", ["kmeans", "sign", "sweep"])
 @pytest.mark.parametrize("new_points", ["vote", "nystrom"])
-def test_new_points_join_the_clusters_of_old_ones(new_points, split):
+def test_new_points_join_the_clusters_of_old_ones(new_points, cut):
     for graph in GRAPHS:
-        model = fitted(new_points=new_points, split=split, **graph)
+        model = fitted(new_points=new_points, cut=cut, **graph)
         found = model.cluster(NEW.astype(np.float32))
         np.testing.assert_array_equal([model.cluster(row[None])[0] for row in NEW.astype(np.float32)], found)
         both = np.concatenate([model.cluster(MOON.astype(np.float32)), found])
@@ -57,7 +57,7 @@ def test_landmarks_approximate_a_full_graph_and_are_all_that_is_kept():
         np.testing.assert_array_equal(found, model.nets.memory["labels"])
         assert adjusted_rand_score(MOON_Y, found) == 1 and adjusted_rand_score(NEW_Y, model.cluster(NEW.astype(np.float32))) == 1
         assert adjusted_rand_score(RING_Y, fitted(
-            RING, graph="full", weight="gaussian", sigma=0.2, landmarks=120, laplacian=laplacian, split="sign"
+            RING, graph="full", weight="gaussian", sigma=0.2, landmarks=120, laplacian=laplacian, cut="sign"
         ).nets.memory["labels"]) == 1  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def test_one_vector_can_be_enough_for_several_clusters():
 def test_the_sweep_never_cuts_worse_than_the_sign():
     for seed in range(5):
         x = np.random.default_rng(seed).random((40, 2)).astype(np.float32)
-        sign, sweep = (fitted(x, n_neighbors=4, laplacian="unnormalised", split=s) for s in ("sign", "sweep"))
+        sign, sweep = (fitted(x, n_neighbors=4, laplacian="unnormalised", cut=s) for s in ("sign", "sweep"))
         w = sign.system.affinity.fit(sign.spec.prepare(x).numpy(), 2)[0]
         assert ratio_cut(w, sweep.nets.memory["labels"]) <= ratio_cut(w, sign.nets.memory["labels"]) + 1e-12
 
@@ -104,18 +104,21 @@ def test_a_known_graph_is_clustered_without_rows(laplacian):
 def test_compositions_without_a_meaning_are_refused_naming_both_sides():
     full = {"graph": "full", "weight": "gaussian"}
     for wrong, match in (
-        ({"graph": "full"}, "graph='full', weight='one'"), ({"split": "sign", "n_clusters": 3}, "split='sign' for n_clusters=3"),
-        ({"split": "sweep", "n_clusters": 2, "n_vectors": 1}, "split='sweep' and n_vectors=1"), ({"landmarks": 9}, "graph='neighbors'"),
+        ({"graph": "full"}, "graph='full', weight='one'"), ({"cut": "sign", "n_clusters": 3}, "cut='sign' for n_clusters=3"),
+        ({"cut": "sweep", "n_clusters": 2, "n_vectors": 1}, "cut='sweep' and n_vectors=1"), ({"landmarks": 9}, "graph='neighbors'"),
         ({**full, "landmarks": 9, "laplacian": "unnormalised"}, "laplacian='unnormalised'.*landmarks=9"),
         ({"graph": "full", "weight": "self_tuned", "landmarks": 9}, "weight='self_tuned'.*landmarks=9"),
         ({**full, "landmarks": 9, "new_points": "vote"}, "new_points='vote'"),
-        ({**full, "landmarks": 9, "split": "sweep", "n_clusters": 2}, "split='sweep'.*landmarks=9"),
+        ({**full, "landmarks": 9, "cut": "sweep", "n_clusters": 2}, "cut='sweep'.*landmarks=9"),
         ({"graph": "ring"}, "graph='ring'; expected neighbors, full"), ({"laplacian": "signless"}, "laplacian='signless'"),
         ({"weight": "cosine"}, "weight='cosine'"), ({"new_points": "guess"}, "new_points='guess'"), ({"search": "annoy"}, "search='annoy'"),
         ({"sigma": -1.0}, "sigma=-1"), ({"landmarks": -1}, "landmarks=-1"), ({"n_neighbors": 0}, "n_neighbors=0"),
     ):  # fmt: skip
         with pytest.raises(tacit.InputError, match=match):
             tacit.SpectralClustering(**wrong)
+    for wrong in ({"cut": "sign", "n_clusters": 3}, {"cut": "sweep", "n_clusters": 2, "n_vectors": 1}, {"cut": "min", "n_clusters": 2}):
+        with pytest.raises(tacit.InputError, match=f"cut='{wrong['cut']}' for n_clusters={wrong['n_clusters']}"):
+            partition(np.ones((5, 5)), **wrong)
     with pytest.raises(tacit.InputError, match=r"4 rows .* for 5 eigenvectors"):
         tacit.SpectralClustering(n_clusters=2, n_vectors=5).check(Spec(shape=(2,)), 4)
     with pytest.raises(tacit.InputError, match="landmarks=3 for 5 eigenvectors"):

@@ -22,6 +22,7 @@ def run(context: Context) -> Result:
 
     path, split = context.data("mnist"), "test" if context.small else "all"
     truth = data.load(path, split=split).labels
+    assert truth is not None
     base = context.folder or Path(tempfile.mkdtemp(prefix="tacit-claim-"))
     values: dict[int, float] = {}
     extra: dict[str, float] = {}
@@ -43,7 +44,7 @@ def run(context: Context) -> Result:
             extra |= {f"{laplacian}: {k}, seed {seed}": float(v) for k, v in found.items()}
             context.say(f"{laplacian} seed {seed}: " + ", ".join(f"{k} {v:.4g}" for k, v in found.items()))
         values[seed] = max(peaks)
-    return Result(values, extra, f"{len(truth or ())} rows of pixels, 10-NN graph by or with weight 1, 10 eigenvectors, k-means; in sample")
+    return Result(values, extra, f"{len(truth)} rows of pixels, 10-NN graph by or with weight 1, 10 eigenvectors, k-means; in sample")
 
 
 CLAIM = Claim(

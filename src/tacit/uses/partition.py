@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from sklearn.cluster import KMeans
 from torch import Tensor
 
+from tacit.errors import InputError
 from tacit.uses.affinity import Affinity
 from tacit.uses.cuts import sweep
 from tacit.uses.spectrum import Landmarks, Laplacian, Spectrum, extended, nystrom, spectrum, weights
 
-Split = Literal["kmeans", "sign", "sweep"]
+Cut = Literal["kmeans", "sign", "sweep"]
 
 
 def partition(
-    graph: Any, n_clusters: int, laplacian: Laplacian = "random_walk", *, n_vectors: int = 0, split: Split = "kmeans", seed: int = 0
+    graph: Any, n_clusters: int, laplacian: Laplacian = "random_walk", *, n_vectors: int = 0, cut: Cut = "kmeans", seed: int = 0
 ) -> np.ndarray:
     """Spectral clustering of a graph that is known: cluster of every node, ``(n,)`` int64.
 
@@ -28,24 +29,29 @@ def partition(
         n_clusters: clusters wanted.
         laplacian: ``random_walk``, ``symmetric`` (rows are normalised) or ``unnormalised``.
         n_vectors: eigenvectors, counted from the constant one; 0 for n_clusters.
-        split: ``kmeans``, or of the second eigenvector its ``sign`` or the best ``sweep``.
+        cut: ``kmeans``, or of the second eigenvector its ``sign`` or the best ``sweep``.
         seed: of the eigensolver's start and of k-means.
 
     Raises:
-        InputError: not a symmetric graph, or more eigenvectors than nodes.
+        InputError: not a symmetric graph, more eigenvectors than nodes, or a cut in two for another number of clusters.
 
     >>> two = np.kron(np.eye(2), np.ones((3, 3)))
     >>> two[0, 3] = two[3, 0] = 0.1
-    >>> partition(two, 2, split="sweep").tolist() in ([0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0])
+    >>> partition(two, 2, cut="sweep").tolist() in ([0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0])
     True
     """
-    found = spectrum(graph, n_vectors or max(n_clusters, 1 if split == "kmeans" else 2), laplacian, seed)
-    return clustered(coordinates(found.vectors, laplacian, split), graph, n_clusters, laplacian, split, seed)[0]
+    if cut not in get_args(Cut) or (cut != "kmeans" and (n_clusters != 2 or n_vectors == 1)):
+        raise InputError(
+            f"the partition got cut={cut!r} for n_clusters={n_clusters}, n_vectors={n_vectors}; expected kmeans, or sign or sweep for two "
+            "clusters by the second vector; use cut='kmeans'"
+        )
+    found = spectrum(graph, n_vectors or max(n_clusters, 1 if cut == "kmeans" else 2), laplacian, seed)
+    return clustered(coordinates(found.vectors, laplacian, cut), graph, n_clusters, laplacian, cut, seed)[0]
 
 
-def coordinates(vectors: np.ndarray, laplacian: Laplacian, split: Split) -> np.ndarray:
+def coordinates(vectors: np.ndarray, laplacian: Laplacian, cut: Cut) -> np.ndarray:
     """What is clustered: the second eigenvector, ``(n, 1)``, or all, ``(n, k)``, in rows of unit length for the symmetric Laplacian."""
-    if split != "kmeans":
+    if cut != "kmeans":
         return vectors[:, 1:2]
     if laplacian != "symmetric":
         return vectors
@@ -53,14 +59,14 @@ def coordinates(vectors: np.ndarray, laplacian: Laplacian, split: Split) -> np.n
 
 
 def clustered(
-    y: np.ndarray, graph: Any, n_clusters: int, laplacian: Laplacian, split: Split, seed: int
+    y: np.ndarray, graph: Any, n_clusters: int, laplacian: Laplacian, cut: Cut, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Labels ``(n,)`` and centroids ``(n_clusters, c)``, to the nearest of which every row of ``y`` belongs."""
-    if split == "kmeans":
+    if cut == "kmeans":
         fit = KMeans(n_clusters, n_init=10, random_state=seed).fit(y)
         return fit.labels_.astype(np.int64), fit.cluster_centers_
     v = y[:, 0]
-    if split == "sign":
+    if cut == "sign":
         return (v > 0).astype(np.int64), np.array([[-1.0], [1.0]])
     best = sweep(graph, v, "ratio" if laplacian == "unnormalised" else "normalised")
     return best.labels, best.threshold + np.array([[-1.0], [1.0]])

@@ -16,11 +16,11 @@ from tacit.errors import InputError
 from tacit.systems.clusters.classical import Classical
 from tacit.uses.affinity import Affinity, Join, Weight
 from tacit.uses.graph import Search
-from tacit.uses.partition import Split, clustered, coordinates, extend, extend_landmarks, fit_landmarks, vote
+from tacit.uses.partition import Cut, clustered, coordinates, extend, extend_landmarks, fit_landmarks, vote
 from tacit.uses.spectrum import Laplacian, spectrum
 
 CHOICES = {
-    "graph": Join, "weight": Weight, "laplacian": Laplacian, "split": Split, "search": Search,
+    "graph": Join, "weight": Weight, "laplacian": Laplacian, "cut": Cut, "search": Search,
     "new_points": Literal["auto", "vote", "nystrom"],
 }  # fmt: skip
 
@@ -49,7 +49,7 @@ class SpectralClustering(Classical):
         scale_neighbor: which neighbour sets a scale.
         laplacian: ``random_walk`` (scikit-learn's), ``symmetric`` (rows normalised, Ng et al.) or ``unnormalised`` (the lecture's D − W).
         n_vectors: eigenvectors, counted from the constant one; 0 for n_clusters, and 2 for two clusters' sign and sweep.
-        split: ``kmeans``; or of the second eigenvector its ``sign``, or the best ``sweep`` (least ratio cut; normalised cut with the other
+        cut: ``kmeans``; or of the second eigenvector its ``sign``, or the best ``sweep`` (least ratio cut; normalised cut with the other
             two Laplacians) along it, both for two clusters.
         landmarks: rows that a full graph is approximated by; 0 for none.
         new_points: ``vote`` of the nearest fitted rows, or nearest centroid after Nyström's extension (``nystrom``); ``auto`` is vote, and
@@ -69,7 +69,7 @@ class SpectralClustering(Classical):
     scale_neighbor: int = 7
     laplacian: Laplacian = "random_walk"
     n_vectors: int = 0
-    split: Split = "kmeans"
+    cut: Cut = "kmeans"
     landmarks: int = 0
     new_points: Literal["auto", "vote", "nystrom"] = "auto"
     assign_neighbors: int = 5
@@ -78,7 +78,7 @@ class SpectralClustering(Classical):
 
     def validate(self) -> None:
         super().validate()
-        got = f"SpectralClustering got graph={self.graph!r}, weight={self.weight!r}, laplacian={self.laplacian!r}, split={self.split!r}"
+        got = f"SpectralClustering got graph={self.graph!r}, weight={self.weight!r}, laplacian={self.laplacian!r}, cut={self.cut!r}"
         for name, choices in CHOICES.items():
             if getattr(self, name) not in get_args(choices):
                 of = ", ".join(get_args(choices))
@@ -91,17 +91,17 @@ class SpectralClustering(Classical):
             )
         if self.graph == "full" and self.weight == "one":
             raise InputError(f"{got}: all rows joined alike; expected weights that tell near from far; choose gaussian or self_tuned")
-        if self.split != "kmeans" and self.n_clusters != 2:
-            raise InputError(f"{got} for n_clusters={self.n_clusters}; expected 2, for one vector parts in two; use split='kmeans'")
-        if self.split != "kmeans" and self.n_vectors == 1:
+        if self.cut != "kmeans" and self.n_clusters != 2:
+            raise InputError(f"{got} for n_clusters={self.n_clusters}; expected 2, for one vector parts in two; use cut='kmeans'")
+        if self.cut != "kmeans" and self.n_vectors == 1:
             raise InputError(f"{got} and n_vectors=1; expected the second eigenvector to be there; use n_vectors=2")
         if self.landmarks and (self.graph == "neighbors" or self.weight == "self_tuned" or self.laplacian == "unnormalised"):
             raise InputError(
                 f"{got} and landmarks={self.landmarks}; expected graph='full', weight='gaussian' and a normalised Laplacian, which alone "
                 "landmarks approximate; choose those or landmarks=0"
             )
-        if self.landmarks and self.split == "sweep":
-            raise InputError(f"{got} and landmarks={self.landmarks}; expected a graph to sweep over; use split='sign' or landmarks=0")
+        if self.landmarks and self.cut == "sweep":
+            raise InputError(f"{got} and landmarks={self.landmarks}; expected a graph to sweep over; use cut='sign' or landmarks=0")
         if self.landmarks and self.new_points == "vote":
             raise InputError(f"{got}, new_points='vote' and landmarks, which alone are kept; expected nystrom; use new_points='nystrom'")
 
@@ -115,7 +115,7 @@ class SpectralClustering(Classical):
 
     @property
     def vectors(self) -> int:
-        return self.n_vectors or max(self.n_clusters, 2 if self.split != "kmeans" else 1)
+        return self.n_vectors or max(self.n_clusters, 2 if self.cut != "kmeans" else 1)
 
     @property
     def affinity(self) -> Affinity:
@@ -134,8 +134,8 @@ class SpectralClustering(Classical):
             found = spectrum(graph, self.vectors, self.laplacian, seed)
             y = found.vectors
             kept = {"rows": x, "values": found.values, "vectors": found.vectors, "degrees": found.degrees, **about}
-        y = coordinates(y, self.laplacian, self.split)
-        labels, centroids = clustered(y, graph, self.n_clusters, self.laplacian, self.split, seed)
+        y = coordinates(y, self.laplacian, self.cut)
+        labels, centroids = clustered(y, graph, self.n_clusters, self.laplacian, self.cut, seed)
         kept |= {"labels": labels, "centroids": centroids}
         return {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in kept.items()}
 
@@ -147,6 +147,6 @@ class SpectralClustering(Classical):
     def cluster(self, n: Nets, x: Tensor, rng: Rng) -> Tensor:
         m = n.memory
         if self.new_points == "nystrom" or self.landmarks:
-            y = coordinates(self.encode(n, x, rng).cpu().numpy(), self.laplacian, self.split)
+            y = coordinates(self.encode(n, x, rng).cpu().numpy(), self.laplacian, self.cut)
             return torch.cdist(torch.from_numpy(y).to(m["centroids"]), m["centroids"]).argmin(1)
         return vote(x.flatten(1).float(), m["rows"], m["labels"], self.assign_neighbors, self.n_clusters)
