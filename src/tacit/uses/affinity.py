@@ -65,7 +65,7 @@ class Affinity:
 
         A row that was fitted has no weight with itself.
         """
-        d = squares(x.astype(np.float64), rows.astype(np.float64))
+        d = squares(np.asarray(x, np.float64), np.asarray(rows, np.float64))
         first, each = d.argmin(1), np.arange(len(d))
         own = d[each, first] == 0
         d[each[own], first[own]] = np.inf

@@ -75,8 +75,9 @@ def clustered(
 def extend(x: np.ndarray, kept: dict[str, np.ndarray], affinity: Affinity, laplacian: Laplacian, entries: int = 8_000_000) -> np.ndarray:
     """Eigenvectors' entries for new rows, ``(b, k)``, some rows at a time so that few weights are held at once."""
     found = Spectrum(kept["values"], kept["vectors"], kept["degrees"])
-    step = max(entries // len(kept["rows"]), 1)
-    parts = (affinity.to(x[i : i + step], kept["rows"], kept["scales"], kept["radii"]) for i in range(0, len(x), step))
+    rows = kept["rows"].astype(np.float64)
+    step = max(entries // len(rows), 1)
+    parts = (affinity.to(x[i : i + step], rows, kept["scales"], kept["radii"]) for i in range(0, len(x), step))
     return np.concatenate([extended(w, found, laplacian) for w in parts])
 
 

@@ -45,7 +45,7 @@ class SpectralClustering(Classical):
         graph: ``neighbors``, by *or*, or ``full``.
         weight: ``one``; ``gaussian`` e^{−d²/σ²}; ``self_tuned`` e^{−d²/(s_i·s_j)}, s_i the distance to the ``scale_neighbor``-th nearest.
         n_neighbors: neighbours in the graph.
-        sigma: σ; 0 for the median of the s_i.
+        sigma: σ; 0 for the median of the s_i, among the landmarks where there are any.
         scale_neighbor: which neighbour sets a scale.
         laplacian: ``random_walk`` (scikit-learn's), ``symmetric`` (rows normalised, Ng et al.) or ``unnormalised`` (the lecture's D − W).
         n_vectors: eigenvectors, counted from the constant one; 0 for n_clusters, and 2 for two clusters' sign and sweep.
