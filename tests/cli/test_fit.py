@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -14,6 +15,7 @@ from safetensors.numpy import load_file
 
 import tacit as library
 from tacit.core.part import get, names, to_json
+from tacit.engine.options import Options
 
 QUICK = ("--device", "cpu", "--precision", "float32", "--no-report")
 
@@ -185,6 +187,8 @@ def test_every_system_has_help(name: str, tacit: Callable) -> None:
         assert f"--{no}{field.name.replace('_', '-')}" in answer.out
     for option in ("--steps", "--checkpoint-every", "--label", "--config", "INT", "default"):
         assert option in answer.out
+    others = {f.name for f in fields(Options)} | set(inspect.signature(library.data.load).parameters)
+    assert not others & {f.name for f in fields(cls)}, "an option of the system hides one of the run's or of the data's"
 
 
 def test_help_follows_the_parts_given(tacit: Callable) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from sklearn.cluster import KMeans, SpectralClustering
-from sklearn.datasets import make_blobs, make_moons
+from sklearn.cluster import KMeans
+from sklearn.datasets import make_blobs
 from sklearn.mixture import GaussianMixture
 
 import tacit
-from tacit.systems.clusters.classical import vote
+from tacit.uses.partition import vote
 
 X, Y = make_blobs(240, 3, centers=np.array([[0, 0, 0], [6, 0, 3], [0, 7, 3]]), cluster_std=[1.0, 1.5, 0.7], random_state=0)
 X = X.astype(np.float32)
@@ -63,19 +63,6 @@ def test_samples_have_the_components_weights_means_and_covariances(covariance):
         np.testing.assert_allclose(np.cov(draws[of == k].T), full[k], atol=0.1 * np.abs(full[k]).max())
 
 
-@pytest.mark.parametrize("affinity", ["nearest_neighbors", "rbf"])
-def test_spectral_clustering(affinity):
-    x, _ = make_moons(200, noise=0.04, random_state=0)
-    x = x.astype(np.float32)
-    options = {"affinity": affinity, "n_neighbors": 12, "gamma": 30.0}
-    model = tacit.fit(tacit.SpectralClustering(n_clusters=2, assign_neighbors=1, **options), x, seed=2)
-    want = SpectralClustering(2, **options, random_state=2).fit_predict(scaled(model, x))
-    np.testing.assert_array_equal(model.cluster(x), want)
-    voted = tacit.fit(tacit.SpectralClustering(n_clusters=2, **options), x, seed=2)
-    np.testing.assert_array_equal(voted.cluster(x), want)
-    np.testing.assert_array_equal(voted.cluster(x + np.float32(0.005)), want)
-
-
 def test_votes():
     rows, labels = torch.tensor([[0.0], [1.0], [2.0], [10.0]]), torch.tensor([0, 1, 1, 2])
     x = torch.tensor([[0.1], [9.0]])
@@ -85,6 +72,13 @@ def test_votes():
     assert vote(x, rows, labels, 99, 3).tolist() == [1, 1]
 
 
+def test_a_fitted_row_keeps_its_label():
+    rows, labels = torch.tensor([[0.0], [1.0], [2.0], [10.0]]), torch.tensor([0, 1, 1, 2])
+    assert vote(rows, rows, labels, 4, 3).tolist() == [0, 1, 1, 2]
+    assert vote(rows + 1e-3, rows, labels, 4, 3).tolist() == [1, 1, 1, 1]
+    assert vote(rows.repeat(5, 1), rows, labels, 4, 3, entries=12).tolist() == [0, 1, 1, 2] * 5, "in blocks"
+
+
 @pytest.mark.parametrize(("rows", "labels", "k"), [([100.0, 110.0], [1, 0], 2), ([0.1, 0.2, 0.3, 9.0], [1, 0, 0, 1], 4)])
 def test_the_nearest_row_decides_ties(rows, labels, k):
     assert vote(torch.zeros(1, 1), torch.tensor(rows)[:, None], torch.tensor(labels), k, 2).item() == 1
@@ -92,8 +86,6 @@ def test_the_nearest_row_decides_ties(rows, labels, k):
 
 def test_too_many_rows_or_clusters_are_refused():
     spec = tacit.data.Spec(shape=(3,))
-    with pytest.raises(tacit.InputError, match="20001 rows; expected at most 20000"):
-        tacit.SpectralClustering().check(spec, 20_001)
     for system in (tacit.KMeans(n_clusters=9), tacit.GaussianMixture(n_clusters=9), tacit.SpectralClustering(n_clusters=9)):
         with pytest.raises(tacit.InputError, match="n_clusters=9 for 8 rows"):
             system.check(spec, 8)
@@ -101,14 +93,12 @@ def test_too_many_rows_or_clusters_are_refused():
             type(system)(n_clusters=0)
     with pytest.raises(tacit.InputError, match="covariance='round'"):
         tacit.GaussianMixture(covariance="round")
-    with pytest.raises(tacit.InputError, match="affinity='cosine'"):
-        tacit.SpectralClustering(affinity="cosine")
 
 
 @pytest.mark.parametrize("make", [
     lambda: tacit.KMeans(n_init=0), lambda: tacit.KMeans(max_iter=0), lambda: tacit.GaussianMixture(n_init=0),
     lambda: tacit.GaussianMixture(reg=-1.0), lambda: tacit.SpectralClustering(assign_neighbors=0),
-    lambda: tacit.SpectralClustering(n_neighbors=0), lambda: tacit.SpectralClustering(affinity="rbf", gamma=0.0),
+    lambda: tacit.SpectralClustering(n_neighbors=0),
 ])  # fmt: skip
 def test_sizes_without_a_meaning_are_refused(make):
     with pytest.raises(tacit.InputError):

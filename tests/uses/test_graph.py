@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import sys
+import types
 import warnings
 from collections.abc import Iterator
 
@@ -15,7 +17,9 @@ from scipy.spatial.distance import cdist
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 
+from tacit.errors import InputError
 from tacit.uses import graph as g
+from tacit.uses.cuts import normalised_cut
 
 
 def rows(n: int = 80, d: int = 3, seed: int = 0) -> torch.Tensor:
@@ -109,6 +113,41 @@ def test_many_rows_go_to_nearest_neighbour_descent(threads, monkeypatch):
     np.testing.assert_array_equal(at, again[0])
 
 
+def test_the_search_that_is_asked_for_is_the_one_that_runs(monkeypatch):
+    x = rows(60, 4)
+    want = brute(x, 6)
+
+    class IndexFlatL2:
+        """Squared distances by brute force, as FAISS gives them."""
+
+        def __init__(self, dim):
+            assert dim == 4
+
+        def add(self, given):
+            assert given.dtype == np.float32
+            self.rows = given
+
+        def search(self, asked, k):
+            d = np.square(asked[:, None] - self.rows).sum(2)
+            at = np.argsort(d, 1)[:, :k]
+            return np.take_along_axis(d, at, 1), at
+
+    monkeypatch.setitem(sys.modules, "faiss", types.SimpleNamespace(IndexFlatL2=IndexFlatL2))
+    for search in ("exact", "faiss"):
+        at, d = g.neighbours(x, 6, search=search)
+        np.testing.assert_array_equal(at, want[0])
+        np.testing.assert_allclose(d, want[1], rtol=1e-4)
+
+
+def test_a_search_that_is_not_there_is_refused(monkeypatch):
+    for name, package in (("faiss", "faiss"), ("pynndescent", "pynndescent")):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(InputError, match=f"'{package}', which is not installed; expected .*; run: pip install"):
+            g.neighbours(rows(), 3, search=name)
+    with pytest.raises(InputError, match="search='annoy'; expected auto, exact, pynndescent, faiss; choose one"):
+        g.neighbours(rows(), 3, search="annoy")
+
+
 # ---------------------------------------------------------------------- weights
 
 
@@ -124,6 +163,16 @@ def test_self_tuned_weights(scale_neighbour):
     got = g.self_tuned(at, d, scale_neighbour).toarray()
     np.testing.assert_allclose(got, (want + want.T) / 2, rtol=1e-5)
     assert (got == got.T).all() and (got.diagonal() == 0).all() and got.max() <= 1
+
+
+def test_one_of_two_is_enough_for_an_edge():
+    x = rows(25)
+    at, d = g.neighbours(x, 4)
+    near = np.zeros((25, 25), bool)
+    near[np.arange(25)[:, None], at] = True
+    assert (near != near.T).any()
+    np.testing.assert_array_equal(g.by_or(at).toarray(), near | near.T)
+    np.testing.assert_allclose(g.by_or(at, np.exp(-d)).toarray(), (near | near.T) * np.exp(-cdist(x, x)), rtol=1e-5)
 
 
 def test_the_scale_neighbour_is_counted_by_distance_not_by_place():
@@ -169,19 +218,19 @@ def test_cut_and_modularity_are_their_sums_over_pairs(seed):
         sum(w[i, j] for i in range(10) for j in range(10) if labels[i] == k != labels[j]) / d[labels == k].sum() for k in range(3)
     )
     q = sum(w[i, j] - d[i] * d[j] / total for i in range(10) for j in range(10) if labels[i] == labels[j]) / total
-    assert g.normalised_cut(sp.csr_matrix(w), labels) == pytest.approx(cut)
+    assert normalised_cut(sp.csr_matrix(w), labels) == pytest.approx(cut)
     assert g.modularity(sp.csr_matrix(w), labels) == pytest.approx(q)
 
 
 def test_two_cliques():
     graph, y = cliques(bridge=0.0)
-    assert g.normalised_cut(graph, y) == 0 and g.modularity(graph, y) == pytest.approx(0.5)
+    assert normalised_cut(graph, y) == 0 and g.modularity(graph, y) == pytest.approx(0.5)
     graph, y = cliques(bridge=1.0)
-    assert g.normalised_cut(graph, y) == pytest.approx(2 / 13)
+    assert normalised_cut(graph, y) == pytest.approx(2 / 13)
     assert g.modularity(graph, y) == pytest.approx(2 * (12 / 26 - 1 / 4))
     one = np.zeros(8, int)
-    assert g.normalised_cut(graph, one) == 0 and g.modularity(graph, one) == pytest.approx(0)
-    assert g.normalised_cut(graph, np.arange(8)) == pytest.approx(8)
+    assert normalised_cut(graph, one) == 0 and g.modularity(graph, one) == pytest.approx(0)
+    assert normalised_cut(graph, np.arange(8)) == pytest.approx(8)
 
 
 # ---------------------------------------------------------------------- cells

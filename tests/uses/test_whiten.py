@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from scipy.linalg import eigh
 
-from tacit.uses.whiten import orthonormal_cut, whitener
+from tacit.uses.whiten import in_order, orthonormal_cut, whitener
 
 G = torch.Generator().manual_seed(0)
 Y = torch.randn(40, 4, generator=G, dtype=torch.float64) @ torch.randn(4, 4, generator=G, dtype=torch.float64)
@@ -100,3 +101,22 @@ def test_the_cut_is_float32_inside_autocast():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         value = cut(y)
     assert value.dtype == torch.float32 and value.item() == pytest.approx(VALUES[:3].sum(), rel=1e-3)
+
+
+def test_a_span_gives_away_the_eigenvectors_that_it_holds():
+    """Of D⁻¹L by degree, and of L where rows count evenly, in order, with their eigenvalues."""
+    rng = np.random.default_rng(0)
+    w = np.triu(rng.random((30, 30)) * (rng.random((30, 30)) < 0.5), 1)
+    w = w + w.T
+    d = w.sum(1)
+    mix = rng.normal(size=(4, 4))
+    for weights in (torch.from_numpy(d), None):
+        values, vectors = eigh(np.diag(d) - w, None if weights is None else np.diag(d))
+        y = torch.from_numpy(vectors[:, [0, 3, 1, 7]] @ mix)
+        turned, energies = in_order(y, whitener(y, weights, 1e-12), sp.csr_matrix(w))
+        scale = 1.0 if weights is not None else 30 / d.sum()
+        np.testing.assert_allclose(energies, values[[0, 1, 3, 7]] * scale, atol=1e-9)
+        z = (y @ turned).numpy()
+        z /= np.linalg.norm(z, axis=0)
+        want = vectors[:, [0, 1, 3, 7]] / np.linalg.norm(vectors[:, [0, 1, 3, 7]], axis=0)
+        np.testing.assert_allclose(np.abs((z * want).sum(0)), 1, atol=1e-6)

@@ -7,15 +7,14 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from scipy.sparse import diags, identity
-from scipy.sparse.linalg import eigsh
 from sklearn.cluster import HDBSCAN, KMeans
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KNeighborsClassifier
 
 from tacit.errors import need
 from tacit.metrics import accuracy
-from tacit.uses.graph import neighbours
+from tacit.uses.graph import by_or, neighbours
+from tacit.uses.partition import partition
 
 Labels = tuple[np.ndarray, np.ndarray]
 
@@ -28,16 +27,7 @@ def kmeans(train: np.ndarray, test: np.ndarray, k: int, seed: int) -> Labels:
 
 def knn_spectral(train: np.ndarray, test: np.ndarray, k: int, seed: int) -> Labels:
     """k-means on the first k eigenvectors of L_sym of the symmetric 10-NN graph (Lanczos); new rows by the vote of 5 fitted ones."""
-    at, _ = neighbours(torch.from_numpy(train), 10, seed)
-    n = len(train)
-    from scipy.sparse import csr_matrix
-
-    w = csr_matrix((np.ones(at.size), (np.repeat(np.arange(n), 10), at.ravel())), shape=(n, n))
-    w = w.maximum(w.T)
-    h = diags(1 / np.sqrt(np.asarray(w.sum(1)).ravel()))
-    _, vectors = eigsh(h @ w @ h + identity(n), k, which="LA", v0=np.random.default_rng(seed).standard_normal(n))
-    rows = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    labels = KMeans(k, n_init=10, random_state=seed).fit_predict(rows)
+    labels = partition(by_or(neighbours(torch.from_numpy(train), 10, seed)[0]), k, "symmetric", seed=seed)
     return labels, KNeighborsClassifier(5).fit(train, labels).predict(test)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import warnings
+from typing import Literal, get_args
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,35 +14,64 @@ from sklearn.cluster import KMeans
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
+from tacit.errors import InputError, need
+
 EXACT_ROWS = 20_000
+Search = Literal["auto", "exact", "pynndescent", "faiss"]
 
 
-def neighbours(x: Tensor, k: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def neighbours(x: Tensor, k: int, seed: int = 0, search: Search = "auto") -> tuple[np.ndarray, np.ndarray]:
     """The k nearest other rows of every row: indices and distances, ``(n, k)`` each, nearest first.
-
-    Exact (scikit-learn) up to 20,000 rows or without PyNNDescent; by PyNNDescent beyond, whose time grows about as n·log n.
 
     Args:
         x: rows, ``(n, d)``.
         k: neighbours, less than n.
         seed: of PyNNDescent's forest.
+        search: ``exact`` (scikit-learn), ``pynndescent`` (approximate, time about n·log n), ``faiss`` (exact, by blocks of matrix
+            products), or ``auto``: exact up to 20,000 rows or without PyNNDescent, by PyNNDescent beyond.
+
+    Raises:
+        InputError: an unknown search, or one whose package is not installed.
     """
+    if search not in get_args(Search):
+        raise InputError(f"neighbours got search={search!r}; expected {', '.join(get_args(Search))}; choose one")
     rows = np.ascontiguousarray(x.detach().float().cpu().numpy())
     k = min(k, len(rows) - 1)
-    if len(rows) > EXACT_ROWS and importlib.util.find_spec("pynndescent"):
-        from pynndescent import NNDescent
-
-        threads = torch.get_num_threads()
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                at, d = NNDescent(rows, n_neighbors=k + 1, random_state=seed, low_memory=True).neighbor_graph
-        finally:
-            # Its threads and PyTorch's are counted by one variable, which it sets to the number of cores.
-            torch.set_num_threads(threads)
-    else:
-        d, at = NearestNeighbors(n_neighbors=k + 1).fit(rows).kneighbors(rows)
+    if search == "auto":
+        search = "pynndescent" if len(rows) > EXACT_ROWS and importlib.util.find_spec("pynndescent") else "exact"
+    at, d = {"exact": _exact, "pynndescent": _descent, "faiss": _faiss}[search](rows, k + 1, seed)
     return _without_self(at, d)
+
+
+def _exact(rows: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    d, at = NearestNeighbors(n_neighbors=k).fit(rows).kneighbors(rows)
+    return at, d
+
+
+def _descent(rows: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    descent = need("pynndescent", "umap").NNDescent
+    threads = torch.get_num_threads()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return descent(rows, n_neighbors=k, random_state=seed, low_memory=True).neighbor_graph
+    finally:
+        # Its threads and PyTorch's are counted by one variable, which it sets to the number of cores.
+        torch.set_num_threads(threads)
+
+
+def _faiss(rows: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        faiss = importlib.import_module("faiss")
+    except ImportError as e:
+        raise InputError(
+            "search='faiss' needs the package 'faiss', which is not installed; expected it beside Tacit; "
+            "run: pip install faiss-cpu, or use search='pynndescent' or 'exact'"
+        ) from e
+    index = faiss.IndexFlatL2(rows.shape[1])
+    index.add(rows)
+    d, at = index.search(rows, k)
+    return at, np.sqrt(np.maximum(d, 0))
 
 
 def _without_self(at: np.ndarray, d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -68,13 +99,19 @@ def self_tuned(at: np.ndarray, d: np.ndarray, scale_neighbour: int) -> sp.csr_ma
     return ((graph + graph.T) * 0.5).tocsr()
 
 
-def normalised_cut(graph: sp.csr_matrix, labels: np.ndarray) -> float:
-    """Σ_k cut(A_k, rest)/vol(A_k): 0 for a partition that cuts no edge, at most the number of parts."""
-    k = int(labels.max()) + 1
-    hot = sp.csr_matrix((np.ones(len(labels)), (np.arange(len(labels)), labels)), shape=(len(labels), k))
-    between = (hot.T @ graph @ hot).toarray()
-    volume = between.sum(1)
-    return float(np.sum((volume - np.diag(between)) / np.maximum(volume, 1e-12)))
+def by_or(at: np.ndarray, values: np.ndarray | None = None) -> sp.csr_matrix:
+    """Symmetric k-NN graph: an edge where i is among the neighbours of j *or* j among those of i; weight 1, or a value of the edge.
+
+    Source: von Luxburg 2007, arXiv:0711.0189.
+
+    Args:
+        at: neighbours of every row, ``(n, k)``.
+        values: symmetric in i and j, ``(n, k)``.
+    """
+    n, k = at.shape
+    data = np.ones(n * k) if values is None else np.asarray(values, np.float64).ravel()
+    graph = sp.csr_matrix((data, (np.repeat(np.arange(n), k), at.ravel())), shape=(n, n))
+    return graph.maximum(graph.T).tocsr()
 
 
 def modularity(graph: sp.csr_matrix, labels: np.ndarray) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import scipy.sparse as sp
 import torch
 from torch import Tensor
 
@@ -39,3 +41,24 @@ def orthonormal_cut(sample: Tensor, left: Tensor, right: Tensor) -> Tensor:
     """
     sample, left, right = (t if t.dtype.itemsize == 8 else t.float() for t in (sample, left, right))
     return 0.5 * ((left - right) @ whitener(sample)).square().sum(1).mean()
+
+
+def in_order(y: Tensor, whiten: Tensor, graph: sp.csr_matrix) -> tuple[Tensor, Tensor]:
+    """Rayleigh–Ritz: turn orthonormal outputs so that they are the best eigenvectors within their span, smallest eigenvalue first.
+
+    A span of k outputs that holds the first two eigenvectors, and others, gives them away as its first two columns.
+
+    Args:
+        y: outputs of all rows, ``(n, k)``.
+        whiten: R of :func:`whitener` on all rows.
+        graph: symmetric weights W, ``(n, n)``.
+
+    Returns:
+        R times the rotation, and the columns' energies ½·Σ_ij W_ij ‖y_i − y_j‖²/ΣW, rising, ``(k,)``: eigenvalues of L_rw where R weighs
+        rows by degree.
+    """
+    z = (y.double() @ whiten.double()).cpu().numpy()
+    degree = np.asarray(graph.sum(1)).ravel()
+    energy = z.T @ (degree[:, None] * z - graph @ z) / degree.sum()
+    values, turn = torch.linalg.eigh(torch.from_numpy((energy + energy.T) / 2))
+    return (whiten.double() @ turn.to(whiten.device)).to(whiten.dtype), values

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from sklearn.cluster import KMeans as SklearnKMeans
-from sklearn.cluster import SpectralClustering as SklearnSpectralClustering
 from sklearn.mixture import GaussianMixture as SklearnGaussianMixture
 from torch import Tensor
 
@@ -23,7 +22,7 @@ def _rows(world: World) -> np.ndarray:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Classical(System):
+class Classical(System):
     """Base: the number of clusters is checked against the rows."""
 
     abstract: ClassVar[bool] = True
@@ -44,7 +43,7 @@ class _Classical(System):
 
 
 @dataclass(frozen=True, kw_only=True)
-class KMeans(_Classical):
+class KMeans(Classical):
     """k-means: clusters around centroids.
 
     min_{c, m} Σᵢ ‖xᵢ − m_{c(i)}‖², rows ``(n, d)`` scaled as the spec says; new points go to the nearest centroid.
@@ -86,7 +85,7 @@ class KMeans(_Classical):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GaussianMixture(_Classical):
+class GaussianMixture(Classical):
     """Mixture of Gaussians: soft clusters with a density.
 
     max Σᵢ log Σ_k π_k N(xᵢ; μ_k, Σ_k) by expectation maximisation; rows ``(n, d)``.
@@ -170,75 +169,3 @@ class GaussianMixture(_Classical):
             at = (k == j).nonzero().squeeze(1)
             x[at] += torch.linalg.solve_triangular(m["factors"][j].mT, noise[at].mT, upper=False).mT
         return x.float()
-
-
-@dataclass(frozen=True, kw_only=True)
-class SpectralClustering(_Classical):
-    """Exact spectral clustering of a neighbour graph, for up to 20,000 rows.
-
-    k-means on the first eigenvectors of a graph Laplacian L = I − D^{-1/2} W D^{-1/2} of the rows ``(n, d)``.
-
-    Exact, on up to some ten thousand rows; new points get the majority label of their nearest fitted rows.
-    Source: Shi & Malik 2000; Ng, Jordan & Weiss 2001; von Luxburg 2007, arXiv:0711.0189; scikit-learn's implementation.
-
-    Args:
-        n_clusters: number of clusters and of eigenvectors.
-        affinity: ``nearest_neighbors`` graph or ``rbf`` kernel e^{−γd²}.
-        n_neighbors: neighbours in the graph.
-        gamma: of the kernel.
-        assign_neighbors: fitted rows that vote on a new point.
-
-    >>> import tacit
-    >>> tacit.SpectralClustering(n_clusters=2).fit("moons").cluster("moons").shape
-    (10000,)
-    """
-
-    affinity: Literal["nearest_neighbors", "rbf"] = "nearest_neighbors"
-    n_neighbors: int = 10
-    gamma: float = 1.0
-    assign_neighbors: int = 5
-    max_rows: ClassVar[int] = 20_000
-    paper: ClassVar[str] = "von Luxburg 2007, arXiv:0711.0189"
-
-    def validate(self) -> None:
-        super().validate()
-        if min(self.n_neighbors, self.assign_neighbors) < 1 or self.gamma <= 0:
-            raise InputError(
-                f"SpectralClustering got n_neighbors={self.n_neighbors}, assign_neighbors={self.assign_neighbors}, gamma={self.gamma}; "
-                "expected 1 or more neighbours and a gamma above 0; raise them"
-            )
-        if self.affinity not in ("nearest_neighbors", "rbf"):
-            raise InputError(f"SpectralClustering got affinity={self.affinity!r}; expected nearest_neighbors or rbf; choose one")
-
-    def check(self, spec: Any, n_rows: int) -> None:
-        super().check(spec, n_rows)
-        if n_rows > self.max_rows:
-            raise InputError(
-                f"SpectralClustering got {n_rows} rows; expected at most {self.max_rows} for the exact eigenvectors; "
-                "use SpectralNet, which is linear in the rows, or fewer rows"
-            )
-
-    def phases(self) -> tuple[Phase, ...]:
-        return (Phase(name="fit", enter=self._fit),)
-
-    def _fit(self, n: Nets, world: World) -> dict[str, Tensor]:
-        x = _rows(world)
-        fit = SklearnSpectralClustering(
-            self.n_clusters, affinity=self.affinity, n_neighbors=min(self.n_neighbors, len(x)), gamma=self.gamma,
-            random_state=world.seed, assign_labels="kmeans",
-        )  # fmt: skip
-        labels = fit.fit_predict(x)
-        return {"rows": world.array().flatten(1).float(), "labels": torch.from_numpy(labels.astype(np.int64))}
-
-    def cluster(self, n: Nets, x: Tensor, rng: Rng) -> Tensor:
-        return vote(x.flatten(1).float(), n.memory["rows"], n.memory["labels"], self.assign_neighbors, self.n_clusters)
-
-
-def vote(x: Tensor, rows: Tensor, labels: Tensor, k: int, n_clusters: int) -> Tensor:
-    """Majority label of the k nearest rows, the nearest deciding ties; ``(B,)``."""
-    at = torch.cdist(x, rows).topk(min(k, len(rows)), largest=False).indices
-    votes = torch.zeros(len(x), n_clusters, dtype=torch.float64, device=x.device)
-    # Each extra is more than all that follow, and all together are less than a vote.
-    extra = 0.5 ** torch.arange(2, at.shape[1] + 2, dtype=torch.float64, device=x.device)
-    votes.scatter_add_(1, labels[at], (1 + extra).expand(len(x), -1))
-    return votes.argmax(1)

@@ -16,7 +16,7 @@ from tacit.errors import InputError
 from tacit.networks.mlp import MLP
 from tacit.systems.clusters.codes import SiameseSpace, decaying
 from tacit.uses.graph import cells_by_modularity, centroids_by_kmeans, degrees, edges, neighbours, self_tuned
-from tacit.uses.whiten import orthonormal_cut, whitener
+from tacit.uses.whiten import in_order, orthonormal_cut, whitener
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +29,19 @@ class SpectralNet(SiameseSpace):
     network S with the contrastive loss max(0, d(i, j) − m₊)² on pairs of near neighbours, one of them changed by T, and
     max(0, m₋ − d(i, r))² on random pairs. *Map*: W_ij = exp(−d²/(s_i·s_j)) on the k-NN graph of S's outputs; edges are drawn in
     proportion to W, and F's outputs ``(B, n_outputs)`` are made orthonormal by a Cholesky factor of a separate batch, drawn by degree
-    for the normalised Laplacian and evenly for the unnormalised one. *Close*: the orthonormalising matrix of all rows; k-means on the
-    map's rows. New points: one pass through c and F, nearest centroid.
+    for the normalised Laplacian and evenly for the unnormalised one. *Close*: the orthonormalising matrix of all rows, turned so that the
+    map's columns are eigenvectors in order (``encode``); k-means on the map's rows. New points: one pass through c and F, nearest
+    centroid.
+
+    With as many outputs as clusters the cut has saddles where an output is a smooth wave along a cluster and not yet the cluster's
+    indicator (two circles: the second output stays a coordinate). A few outputs more hold both, and the closing turn tells them apart.
+    :func:`tacit.uses.capacity.spectral_capacity` states how large the networks must be at worst.
 
     Source: Shaham, Stanton, Li, Basri, Nadler & Kluger 2018, arXiv:1801.01587.
 
     Args:
         n_clusters: number of clusters.
-        n_outputs: eigenvectors that F learns; 0 for 1.6·n_clusters.
+        n_outputs: eigenvectors that F learns; 0 for 1.6·n_clusters, n_clusters + 2 at least.
         code_dim: width of the code space; 0 works on the rows themselves (for rows of a few numbers).
         code_networks, siamese_networks, map_networks: architectures of the three.
         siamese_dim: outputs of S; 0 builds the graph on the codes without a Siamese network.
@@ -46,9 +51,9 @@ class SpectralNet(SiameseSpace):
         margins: m₊ and m₋.
         laplacian: ``normalised`` or ``unnormalised``.
         augment: T; ``NoAugmentation()`` for the paper's own procedure.
-        closing: ``kmeans`` as in the paper, or ``cells``: k-means into ``cells`` cells on the row-normalised map, grouped into
-            n_clusters by the modularity of the codes' k-NN graph, which favours clusters of like volume
-            but does not ask for it; choose kmeans where a few clusters are much larger than the others.
+        closing: ``kmeans`` as in the paper, on the first n_clusters columns, or ``cells``: k-means into ``cells`` cells on the
+            row-normalised map, grouped into n_clusters by the modularity of the codes' k-NN graph, which favours clusters of like
+            volume but does not ask for it; choose kmeans where a few clusters are much larger than the others.
         cells: number of those cells.
         map_batch: edges, and rows of the separate sample, in a step of the map.
         code_rule, siamese_rule, map_rule: how the three networks move.
@@ -98,7 +103,7 @@ class SpectralNet(SiameseSpace):
 
     @property
     def outputs(self) -> int:
-        return self.n_outputs or max(round(1.6 * self.n_clusters), self.n_clusters)
+        return self.n_outputs or max(round(1.6 * self.n_clusters), self.n_clusters + 2)
 
     @property
     def couples_batch(self) -> bool:
@@ -136,6 +141,7 @@ class SpectralNet(SiameseSpace):
         graph = self.graph(n, codes, world.seed)
         y = torch.cat([n.F(c) for c in codes.split(4096)])
         whiten = whitener(y, degrees(graph) if self.laplacian == "normalised" else None, 1e-9)
+        whiten, values = in_order(y, whiten, graph)
         rows = self.rows(y, whiten)
         if self.closing == "cells":
             near = neighbours(codes, self.n_neighbors, world.seed) if self.siamese_dim else None
@@ -143,11 +149,11 @@ class SpectralNet(SiameseSpace):
             centroids, cluster_of = cells_by_modularity(rows, plain, self.cells, self.n_clusters, world.seed)
         else:
             centroids, cluster_of = centroids_by_kmeans(rows, self.n_clusters, world.seed)
-        return {"whiten": whiten, "centroids": centroids, "cluster_of": cluster_of}
+        return {"whiten": whiten, "values": values, "centroids": centroids, "cluster_of": cluster_of}
 
     def rows(self, y: Tensor, whiten: Tensor) -> Tensor:
         y = y @ whiten
-        return nn.functional.normalize(y) if self.closing == "cells" else y
+        return nn.functional.normalize(y) if self.closing == "cells" else y[:, : self.n_clusters]
 
     def encode(self, n: Nets, x: Tensor, rng: Rng) -> Tensor:
         return n.F(n.C(x)) @ n.memory["whiten"]
