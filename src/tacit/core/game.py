@@ -251,7 +251,8 @@ class System(Part):
     @property
     def latent(self) -> Prior | None:
         """The distribution of what ``decode`` reads, for inversion and for paths; None where the system draws no latents."""
-        return getattr(self, "prior", None)
+        prior = getattr(self, "prior", None)
+        return prior() if callable(prior) else prior
 
     def streams(self) -> tuple[str, ...]:
         """Names of the data streams that a round needs."""

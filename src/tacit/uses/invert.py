@@ -153,6 +153,6 @@ def _check(
         )
     if min(starts, steps, at_once) < 1 or lr <= 0 or weight < 0 or (clip is not None and clip <= 0):
         raise InputError(
-            f"invert got starts={starts}, steps={steps}, at_once={at_once}, lr={lr}, weight={weight}, clip={clip}; expected numbers of 1 or "
-            "more, a rate and a clip above 0 and a weight of 0 or more; mend the one that is not"
+            f"invert got starts={starts}, steps={steps}, at_once={at_once}, lr={lr}, weight={weight}, clip={clip}; expected numbers of 1 "
+            "or more, a rate and a clip above 0 and a weight of 0 or more; mend the one that is not"
         )
