@@ -122,7 +122,7 @@ class Model:
                 the latent has categories.
             start: prior, draws of it; or encoder, the rows' own codes.
             seed: of the draws.
-            options: starts, steps, lr, weight, clip, at_once of :func:`tacit.uses.invert.invert`.
+            options: starts, steps, lr, weight, clip, polish, at_once of :func:`tacit.uses.invert.invert`.
             **load: how the rows are read.
 
         Returns:

@@ -93,6 +93,38 @@ def test_from_the_encoder():
     assert torch.equal(found.category, flat[:, 5:].argmax(1)), "every category is tried, whatever the encoder says"
 
 
+def test_polish_arrives_where_descent_does_not():
+    """Along its steepest direction this generator is a thousand times as steep as along its flattest."""
+    prior = tacit.OneHotGaussian(3, 6, 0.1)
+    inner, turn = network(tacit.Gaussian(6)), torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(0)))[0]
+
+    def G(z: torch.Tensor) -> torch.Tensor:
+        return inner(z[:, :6] @ turn * torch.logspace(0, -3, 6)) + 3 * z[:, 6:] @ torch.eye(3, 60)
+
+    z = prior.join(prior.sample(12, Rng(0)))
+    x = G(z).detach()
+
+    def away(form: str, polish: int, at_once: int = 4096) -> torch.Tensor:
+        found = invert(G, x, prior, form=form, starts=1, steps=100, weight=1e-3, polish=polish, at_once=at_once)
+        assert found.loss.isfinite().all()
+        return (found.codes - z)[:, :6].norm(dim=1) / z[:, :6].norm(dim=1)
+
+    assert away("modified", 0).median() > 0.3 and away("modified", 25).max() < 0.1
+    torch.testing.assert_close(away("modified", 25, at_once=20), away("modified", 25), atol=1e-2, rtol=0)
+    plain = invert(inner, inner(z[:, :6]).detach(), tacit.Gaussian(6), starts=1, steps=20, polish=25)
+    assert (plain.codes - z[:, :6]).norm(dim=1).max() < 1e-2 and not plain.codes.requires_grad
+
+
+def test_polish_is_least_squares_and_keeps_to_the_box():
+    g = torch.Generator().manual_seed(0)
+    a, x = torch.randn(3, 8, generator=g), torch.randn(5, 8, generator=g)
+    found = invert(lambda z: z @ a, x, tacit.Gaussian(3), starts=1, steps=1, lr=1e-6, polish=40).codes
+    torch.testing.assert_close(found, x @ torch.linalg.pinv(a), atol=1e-4, rtol=1e-4)
+    prior = tacit.OneHotGaussian(2, 1, 0.1)
+    boxed = invert(lambda z: z, torch.tensor([[2.0, 0.0, 1.0]]), prior, form="modified", starts=1, steps=5, weight=0.0, polish=5)
+    assert boxed.codes[0, 0].item() == pytest.approx(0.6) and boxed.category.tolist() == [1]
+
+
 def test_weights_and_their_gradients_are_left_alone():
     G = network(PRIOR)
     before = [p.clone() for p in G.parameters()]
@@ -105,7 +137,8 @@ X = torch.zeros(3, 60)
 
 @pytest.mark.parametrize(("options", "reason"), [
     ({"form": "other"}, "form='other'"), ({"steps": 0}, "steps=0"), ({"starts": 0}, "starts=0"), ({"lr": 0.0}, "lr=0.0"),
-    ({"clip": -1.0}, "clip=-1.0"), ({"weight": -1.0}, "weight=-1.0"), ({"encoded": torch.zeros(3, 7)}, "width 9"),
+    ({"clip": -1.0}, "clip=-1.0"),
+    ({"polish": -1}, "polish=-1"), ({"weight": -1.0}, "weight=-1.0"), ({"encoded": torch.zeros(3, 7)}, "width 9"),
     ({"encoded": torch.zeros(2, 9)}, "for 3 rows"), ({"prior": None}, "start at the encoder"),
     ({"prior": None, "form": "modified", "encoded": torch.zeros(3, 9)}, "start at the encoder"),
 ])  # fmt: skip

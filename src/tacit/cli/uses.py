@@ -124,6 +124,7 @@ INVERT = [
     Opt("steps", "INT", "Updates of each descent", default="200"),
     Opt("lr", "FLOAT", "Adam's rate, which falls to 0", default="0.05"),
     Opt("weight", "FLOAT", "Weight of the continuous part's norm, in the modified form", default="0.1"),
+    Opt("polish", "INT", "Second-order steps after the descent, for rows in the generator's reach", default="0"),
     Opt("clip", "FLOAT", "The continuous part is kept in [-clip, clip], in the modified form", default="the prior's own"),
 ]
 """Options of ``tacit invert``; its help says the defaults of :func:`tacit.uses.invert.invert`."""
@@ -132,7 +133,7 @@ INVERT = [
 def invert(given: dict[str, Any]) -> int:
     """Codes of new rows by descent through the generator."""
     path = target(given["out"], (".npy", ".csv")) if "out" in given else None
-    kinds = {"starts": int, "steps": int, "lr": float, "weight": float, "clip": float}
+    kinds = {"starts": int, "steps": int, "lr": float, "weight": float, "clip": float, "polish": int}
     options = {k: spec.convert(kind, given[k], f"--{k}") for k, kind in kinds.items() if k in given}
     seed, model = seed_of(given), open_model(given)
     model._use("decode")

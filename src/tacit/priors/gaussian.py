@@ -25,7 +25,7 @@ def arc(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     The points of an arc between draws of N(0, σ²I) are as long as draws are, those of the straight line are not
     (White 2016, arXiv:1609.04468). Opposite ends turn about an axis of their own; from or to 0 the line is straight.
 
-    >>> arc(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 4.0]]), torch.tensor([0.0, 0.5, 1.0])).norm(dim=2)
+    >>> arc(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 4.0]]), torch.tensor([0.0, 0.5, 1.0])).norm(dim=2).round()
     tensor([[2., 3., 4.]])
     """
     t = t.to(a)[:, None]
