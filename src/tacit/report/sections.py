@@ -239,7 +239,7 @@ def walks(f: Findings, seed: int) -> str:
             for caption, z in ways.items():
                 flat = z.flatten(0, 1).reshape(-1, *codes.shape[1:]).to(device)
                 made = decode(f.model.nets, flat, Rng(seed, device)).float().cpu().numpy()
-                image = shown(f, made.reshape(-1, *f.x.shape[1:]), z.shape[1], 40)
+                image = shown(f, made.reshape(-1, *f.x.shape[1:]), z.shape[1], 56)
                 drawn.append(picture(image, f"Decoded pictures: {caption}", caption=caption))
     except Exception as e:
         f.missing.append(f"'decode' failed: {type(e).__name__}: {e}")
