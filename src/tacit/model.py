@@ -24,7 +24,7 @@ from tacit.data import Source, Spec
 from tacit.errors import InputError, NotSupported
 from tacit.files import atomic, write_json
 from tacit.uses.invert import STARTS, Inversion, invert
-from tacit.uses.paths import path
+from tacit.uses.paths import path, ways
 from tacit.version import __version__
 
 FORMAT = 1
@@ -133,9 +133,9 @@ class Model:
             InputError: no prior to start from, or bad values.
         """
         self._use("decode")
-        decode, prior = getattr(self.system, "decode"), self.system.latent  # noqa: B009
+        decode, prior = getattr(self.system, "decode"), self.system.latents  # noqa: B009
         if form == "auto":
-            form = "modified" if prior is not None and prior.categories else "plain"
+            form = "modified" if prior is not None and prior.n_categories else "plain"
         if start not in STARTS:
             raise InputError(f"invert got start={start!r}; expected one of: {', '.join(STARTS)}; choose one")
         encode = self._use("encode") if start == "encoder" else None
@@ -160,14 +160,14 @@ class Model:
         Args:
             A, B: codes ``(n, dim)``, as :meth:`encode` and :meth:`invert` give them.
             points: rows of each path.
-            how: linear, spherical or prior (:func:`tacit.uses.paths.path`); auto takes the prior's path where there is a prior.
+            how: linear, spherical or prior (:func:`tacit.uses.paths.path`); auto takes the last of them that there is.
             seed, raw: as in :meth:`decode`.
         """
         self._use("decode")
-        prior = self.system.latent
+        prior = self.system.latents
         a, b = (torch.as_tensor(np.asarray(z), dtype=torch.float32) for z in (A, B))
         if how == "auto":
-            how = "linear" if prior is None else "prior"
+            how = ways(prior)[-1]
         z = path(a, b, points, how=how, prior=prior)
         rows = self.decode(z.flatten(0, 1).numpy(), seed=seed, raw=raw)
         return rows.reshape(len(a), points, *rows.shape[1:])

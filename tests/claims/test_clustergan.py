@@ -20,7 +20,7 @@ SMALL = tacit.MLP(widths=(32,), norm="batch")
 def runs(tmp_path_factory):
     base = tmp_path_factory.mktemp("runs")
     for name, prior in (("hot", tacit.OneHotGaussian(10, 4)), ("flat", tacit.Uniform(6))):
-        tacit.ClusterGAN(prior=prior, networks=SMALL).fit("digits", steps=100, run=base / name, precision="float32")
+        tacit.ClusterGAN(prior=prior, networks=SMALL).fit("digits", steps=50, run=base / name, precision="float32")
     return base
 
 
@@ -34,7 +34,7 @@ def test_the_four_games_differ_in_the_prior_alone(tmp_path):
     assert (ours.beta_b, ours.beta_h, ours.beta_s) == (0, 0, 0) and ours.augment == ours.critic_augment == tacit.NoAugmentation()
     for system in systems.values():
         changed = {f.name for f in dataclasses.fields(system) if getattr(system, f.name) != getattr(ours, f.name)}
-        assert changed == {"prior"} and system.latent.dim == ours.latent.dim
+        assert changed == {"prior"} and system.latents.dim == ours.latents.dim
 
 
 def test_the_figure_has_a_map_for_each_prior(runs, tmp_path):

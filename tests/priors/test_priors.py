@@ -14,7 +14,7 @@ from tacit.priors import Codes
 from tacit.priors.codes import CodedLatent
 from tacit.priors.gaussian import arc
 from tacit.priors.one_hot_gaussian import MixedCode, MixedLatent
-from tacit.uses.paths import path
+from tacit.uses.paths import path, ways
 
 PLANES = [
     tacit.Gaussian(2, 0.5), tacit.Uniform(2, 1.2), tacit.Mixture(4, 2, sigma=0.3), tacit.priors.Petals(6, 1.0, 0.3, 0.15),
@@ -188,20 +188,28 @@ def test_meaningless_priors_are_refused(make, reason):
 # ---------------------------------------------------------------------- vectors, pieces, what can be read back
 
 
-@pytest.mark.parametrize("name", names("prior"))
+WALKED = [name for name in names("prior") if ways(get("prior", name)())[-1] == "prior"]
+"""Priors that say what the ways between their latents are."""
+
+
+def test_the_four_priors_of_the_paper_have_ways_of_their_own():
+    assert {"gaussian", "uniform", "mixture", "one-hot-gaussian"} <= set(WALKED)
+
+
+@pytest.mark.parametrize("name", WALKED)
 def test_a_vector_stands_for_its_latent(name):
     prior = get("prior", name)()
     flat = prior.join(prior.sample(50, Rng(1)))
     assert torch.equal(prior.join(prior.latent(flat)), flat)
     assert flat[:, : prior.free].abs().max() <= prior.bound < 100
-    category = flat[:, prior.free :].argmax(1) if prior.categories else torch.zeros(50, dtype=torch.long)
+    category = flat[:, prior.free :].argmax(1) if prior.n_categories else torch.zeros(50, dtype=torch.long)
     assert torch.equal(prior.place(flat[:, : prior.free], category), flat)
 
 
 @pytest.mark.parametrize("prior", [tacit.Gaussian(3), tacit.Uniform(3), tacit.Mixture(4, 3)])
 def test_what_can_be_read_back_of_a_vector_is_the_vector(prior):
     z, code = prior.sample(20, Rng(0)), torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
-    assert prior.categories == 0
+    assert prior.n_categories == 0
     got = prior.recovery(prior.split(code), z)
     assert list(got) == ["continuous"]
     torch.testing.assert_close(got["continuous"], (code - z).square().sum() / 60)
@@ -212,7 +220,7 @@ def test_what_can_be_read_back_of_a_category_is_its_probability():
     prior = tacit.OneHotGaussian(3, 2)
     z = MixedLatent(torch.zeros(2, 2), torch.tensor([0, 2]))
     got = prior.recovery(MixedCode(torch.ones(2, 2), torch.log(torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]))), z)
-    assert prior.categories == 3 and prior.free == 2
+    assert prior.n_categories == 3 and prior.free == 2
     assert {k: v.item() for k, v in got.items()} == pytest.approx({"continuous": 1.0, "categorical": -(np.log(0.5) + np.log(0.8)) / 2})
 
 
@@ -239,7 +247,7 @@ def strange(prior, z):
     return out.float().mean().item()
 
 
-@pytest.mark.parametrize("name", names("prior"))
+@pytest.mark.parametrize("name", WALKED)
 def test_the_priors_path_stays_where_draws_are_and_the_straight_line_does_not(name):
     prior, a, b = wide(name)
     way = prior.path(a, b, torch.linspace(0, 1, 9))
@@ -283,3 +291,14 @@ def test_paths_without_a_meaning_are_refused(ask, reason):
     ends = {"a": torch.zeros(2, 3), "b": torch.ones(2, 3)} | {k: ask.pop(k) for k in ("a", "b") if k in ask}
     with pytest.raises(tacit.InputError, match=reason):
         path(ends["a"], ends["b"], **ask)
+
+
+def test_a_prior_without_a_path_says_so():
+    class Plain(tacit.core.Prior):
+        """Another distribution."""
+
+        dim = 3
+
+    assert ways(Plain()) == ("linear", "spherical")
+    with pytest.raises(tacit.InputError, match=r"Plain has no path of its own.*take linear or spherical"):
+        path(torch.zeros(2, 3), torch.ones(2, 3), how="prior", prior=Plain())

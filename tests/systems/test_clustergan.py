@@ -163,7 +163,7 @@ def test_of_another_prior_clusters_are_k_means_of_the_codes(prior, tmp_path):
 
 def test_the_default_prior_is_the_one_of_the_sizes():
     given = tacit.ClusterGAN(n_clusters=3, prior=tacit.OneHotGaussian(3, 2, 0.2))
-    assert given.latent == tacit.ClusterGAN(n_clusters=3, latent_dim=2, sigma=0.2).latent
+    assert given.latents == tacit.ClusterGAN(n_clusters=3, latent_dim=2, sigma=0.2).latents
 
 
 @pytest.mark.parametrize(("options", "reason"), [
@@ -230,7 +230,7 @@ def test_uses():
     assert torch.equal(system.cluster(n, X, Rng(0)), code[:, 2:].argmax(1))
     torch.testing.assert_close(system.reconstruct(n, X, Rng(0)), n.G(want))
     torch.testing.assert_close(system.decode(n, want, Rng(0)), n.G(want))
-    torch.testing.assert_close(system.sample(n, 5, Rng(3)), n.G(system.latent.sample(5, Rng(3))))
+    torch.testing.assert_close(system.sample(n, 5, Rng(3)), n.G(system.latents.sample(5, Rng(3))))
 
 
 def test_three_far_groups_become_three_clusters():

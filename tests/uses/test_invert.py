@@ -199,7 +199,7 @@ def test_a_model_says_why_it_cannot(models):
 
 def test_a_model_interpolates(models):
     model = models["clustergan"]
-    a, b = (model.system.latent.join(model.system.latent.sample(4, Rng(s))).numpy() for s in (0, 1))
+    a, b = (model.system.latents.join(model.system.latents.sample(4, Rng(s))).numpy() for s in (0, 1))
     rows = model.interpolate(a, b, 5)
     assert rows.shape == (4, 5, 6)
     np.testing.assert_allclose(rows[:, 0], model.decode(a), rtol=1e-4, atol=1e-5)

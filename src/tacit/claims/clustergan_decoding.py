@@ -77,10 +77,10 @@ def decoded(folder: Path, data: str, split: dict[str, Any], rows: int, seed: int
             f"{name} minutes": (time.monotonic() - began) / 60,
         }
         if how["form"] == "plain":
-            ids = KMeans(model.system.latent.categories, n_init=10, random_state=seed).fit_predict(found.codes)  # type: ignore[union-attr]
+            ids = KMeans(model.system.latents.n_categories, n_init=10, random_state=seed).fit_predict(found.codes)  # type: ignore[union-attr]
             out[f"{name} k-means ACC"] = accuracy(y, ids).value
         context.say(f"seed {seed}, {name}: ACC {out[f'{name} ACC']:.3f}, error {out[f'{name} error']:.4f}")
-    prior = model.system.latent
+    prior = model.system.latents
     assert prior is not None
     z = prior.join(prior.sample(100, Rng(seed))).numpy()
     made = model.decode(z)

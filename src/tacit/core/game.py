@@ -249,7 +249,7 @@ class System(Part):
         return False
 
     @property
-    def latent(self) -> Prior | None:
+    def latents(self) -> Prior | None:
         """The distribution of what ``decode`` reads, for inversion and for paths; None where the system draws no latents."""
         prior = getattr(self, "prior", None)
         return prior() if callable(prior) else prior

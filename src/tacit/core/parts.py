@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tacit.core.part import Part
 from tacit.core.rng import Rng
+from tacit.errors import InputError
 
 if TYPE_CHECKING:
     from tacit.core.field import Field
@@ -129,7 +130,7 @@ class Prior(Part):
         raise NotImplementedError
 
     @property
-    def categories(self) -> int:
+    def n_categories(self) -> int:
         """Values of the latent's categorical part, which an encoder can read as the cluster; 0 where it has none."""
         return 0
 
@@ -154,9 +155,10 @@ class Prior(Part):
     def path(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
         """From one latent to another through such latents as are drawn: ``(B, dim)``, ``(B, dim)``, ``(S,)`` → ``(B, S, dim)``.
 
-        Where the distribution is in several pieces the path leaps from one to the next half way.
+        Where the distribution is in several pieces the path leaps from one to the next half way. A prior that does not say has none
+        (``InputError``).
         """
-        raise NotImplementedError
+        raise InputError(f"{type(self).__name__} has no path of its own; expected another way between codes; take linear or spherical")
 
 
 class Augmentation(Part):

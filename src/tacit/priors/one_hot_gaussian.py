@@ -71,7 +71,7 @@ class OneHotGaussian(Prior):
         return MixedLatent(flat[:, : self.latent_dim], flat[:, self.latent_dim :].argmax(1))
 
     @property
-    def categories(self) -> int:
+    def n_categories(self) -> int:
         return self.n_clusters
 
     @property

@@ -13,7 +13,7 @@ from tacit.report.gather import Findings
 from tacit.report.html import note, number, picture, section, table, text
 from tacit.report.pictures import as_pictures, grid
 from tacit.report.plots import histograms
-from tacit.uses.paths import PATHS, path
+from tacit.uses.paths import path, ways
 
 Blob = dict[str, Any]
 
@@ -229,14 +229,14 @@ def walks(f: Findings, seed: int) -> str:
         across, down = (torch.linspace(float(low[i]), float(high[i]), 15) for i in (0, 1))
         z = torch.stack([across.repeat(15), down.flip(0).repeat_interleave(15)], 1)
         spans = [f"from {number(low[i], 3)} to {number(high[i], 3)}" for i in (0, 1)]
-        ways = {f"The plane of codes: code 1 {spans[0]} rightwards, code 2 {spans[1]} upwards": z.unflatten(0, (15, 15))}
+        lines = {f"The plane of codes: code 1 {spans[0]} rightwards, code 2 {spans[1]} upwards": z.unflatten(0, (15, 15))}
     else:
-        ways = _ways(f, codes.flatten(1), seed)
+        lines = _ways(f, codes.flatten(1), seed)
     drawn = []
     try:
         with torch.no_grad():
             device = next((p.device for p in f.model.nets.parameters()), torch.device("cpu"))
-            for caption, z in ways.items():
+            for caption, z in lines.items():
                 flat = z.flatten(0, 1).reshape(-1, *codes.shape[1:]).to(device)
                 made = decode(f.model.nets, flat, Rng(seed, device)).float().cpu().numpy()
                 image = shown(f, made.reshape(-1, *f.x.shape[1:]), z.shape[1], 56)
@@ -252,24 +252,23 @@ def _ways(f: Findings, codes: torch.Tensor, seed: int) -> dict[str, torch.Tensor
     found = [g for g in space.groups(f, seed) if len(g.at) > 1][:6]
     ends = [int(g.nearest[0]) for g in found] if len(found) > 1 else _spread(f.codes, seed)  # type: ignore[arg-type]
     a, b = codes[ends], codes[[*ends[1:], ends[0]]]
-    prior = f.system.latent if f.system is not None else None
+    prior = f.system.latents if f.system is not None else None
     prior = prior if prior is not None and prior.dim == codes.shape[1] else None
     told = {
         "linear": "Each line goes straight from the code of one real row to that of another",
         "spherical": "The same ends, along arcs about the origin",
         "prior": "The same ends, through codes that the prior draws",
     }
-    if prior is not None and prior.categories:
+    if prior is not None and prior.n_categories:
         told["prior"] += "; the category changes half way"
-    ways: dict[str, torch.Tensor] = {}
-    for how in PATHS if prior is not None else ("linear",):
+    drawn: dict[str, torch.Tensor] = {}
+    known = ways(prior)
+    for how in known:
         z = path(a, b, 10, how=how, prior=prior)
-        if not any(torch.allclose(z, other, atol=1e-4) for other in ways.values()):
-            ways[told[how]] = z
+        if not any(torch.allclose(z, other, atol=1e-4) for other in drawn.values()):
+            drawn[told[how]] = z
     if len(found) > 1:
         inside = [[i, next(int(j) for j in g.random if j != i)] for g, i in zip(found, ends, strict=True)]
         first, last = codes[torch.tensor(inside)].unbind(1)
-        ways["Inside each cluster, from its exemplar to another of its rows"] = path(
-            first, last, 10, how="linear" if prior is None else "prior", prior=prior
-        )
-    return ways
+        drawn["Inside each cluster, from its exemplar to another of its rows"] = path(first, last, 10, how=known[-1], prior=prior)
+    return drawn

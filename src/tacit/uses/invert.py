@@ -82,7 +82,7 @@ def invert(
     ([[0.5, -1.0]], [-1])
     """
     _check(x, prior, form, encoded, starts, steps, lr, weight, clip, polish, at_once)
-    k = max(prior.categories, 1) if prior is not None and form == "modified" else 1
+    k = max(prior.n_categories, 1) if prior is not None and form == "modified" else 1
     begin = None
     if encoded is None:
         assert prior is not None
@@ -144,7 +144,7 @@ def _descend(
             now = loss(nearer, chosen, x)
             free, least = torch.where((now < least)[:, None], nearer, free), torch.minimum(now.nan_to_num(nan=math.inf), least)
         codes = whole(free, chosen)
-    if prior is None or not prior.categories:
+    if prior is None or not prior.n_categories:
         return Inversion(codes, least, torch.full_like(which, -1))
     return Inversion(codes, least, prior.latent(codes).categorical)
 

@@ -12,6 +12,18 @@ from tacit.priors.gaussian import arc
 PATHS = ("linear", "spherical", "prior")
 
 
+def ways(prior: Prior | None) -> tuple[str, ...]:
+    """The paths that there are between codes of a prior, the last of them the most apt.
+
+    >>> from tacit.priors import Gaussian
+    >>> ways(Gaussian(2)), ways(None)
+    (('linear', 'spherical', 'prior'), ('linear',))
+    """
+    if prior is None:
+        return PATHS[:1]
+    return PATHS if type(prior).path is not Prior.path else PATHS[:2]
+
+
 def path(a: Tensor, b: Tensor, points: int = 10, *, how: str = "linear", prior: Prior | None = None) -> Tensor:
     """Codes on the way from a to b, both ends included.
 

@@ -88,7 +88,7 @@ class VAE(System):
         return Round(x=batch.x, eps=rng.normal(len(batch), self.latent_dim))
 
     @property
-    def latent(self) -> Prior:
+    def latents(self) -> Prior:
         return Gaussian(self.latent_dim)
 
     def players(self) -> tuple[Player, ...]:

@@ -94,10 +94,10 @@ class ClusterGAN(Adversarial):
                 f"ClusterGAN got latent_dim={self.latent_dim}, sigma={self.sigma} beside the prior {self.prior!r}, which has a size of its "
                 "own; expected one of the two; put them into the prior"
             )
-        if self.latent.categories not in (0, self.n_clusters) or self.n_clusters < 2:
+        if self.latents.n_categories not in (0, self.n_clusters) or self.n_clusters < 2:
             raise InputError(
-                f"ClusterGAN got n_clusters={self.n_clusters} with the prior {self.latent!r}; expected 2 or more, and as many as the prior "
-                "has categories; give both the same number"
+                f"ClusterGAN got n_clusters={self.n_clusters} with the prior {self.latents!r}; expected 2 or more, and as many as the "
+                "prior has categories; give both the same number"
             )
         betas = (self.beta_n, self.beta_c, self.beta_b, self.beta_h, self.beta_s)
         if min(betas) < 0 or not 0 <= self.real_after <= 1:
@@ -119,20 +119,20 @@ class ClusterGAN(Adversarial):
         return True
 
     @property
-    def latent(self) -> Prior:
+    def latents(self) -> Prior:
         return self.prior or OneHotGaussian(self.n_clusters, self.latent_dim, self.sigma)
 
     def nets(self, spec: Any) -> dict[str, nn.Module]:
         return {
-            "G": self.networks.generator(self.latent, spec),
+            "G": self.networks.generator(self.latents, spec),
             "D": self.penalty.wrap(self.networks.critic(spec)),
-            "E": self.networks.encoder(spec, self.latent.code_dim),
+            "E": self.networks.encoder(spec, self.latents.code_dim),
         }
 
     def draw(self, n: Nets, batch: Any, rng: Rng, memory: dict[str, Tensor]) -> Round:
         x, T, U = batch.x, self.augment, self.critic_augment
         return Round(
-            x=x, z=self.latent.sample(len(x), rng), eps=rng.uniform(len(x)),
+            x=x, z=self.latents.sample(len(x), rng), eps=rng.uniform(len(x)),
             t_fake=T.draw(x, rng), t_real=T.draw(x, rng), u_fake=U.draw(x, rng), u_real=U.draw(x, rng),
         )  # fmt: skip
 
@@ -148,16 +148,16 @@ class ClusterGAN(Adversarial):
         return self.contest(n.D, real, fake, r)
 
     def phases(self) -> tuple[Phase, ...]:
-        return super().phases() + (() if self.latent.categories else (Phase(name="centroids", enter=self.centroids),))
+        return super().phases() + (() if self.latents.n_categories else (Phase(name="centroids", enter=self.centroids),))
 
     def centroids(self, n: Nets, world: World) -> Terms:
         codes = world.map(lambda x: self.encode(n, x, world.rng))
         return {"centroids": centroids_by_kmeans(codes, self.n_clusters, world.seed)[0]}
 
     def generator(self, n: Nets, r: Round) -> Terms:
-        fake, prior = n.G(r.z), self.latent
+        fake, prior = n.G(r.z), self.latents
         seen, size = self.augment(fake, r.t_fake), len(fake)
-        real = bool(prior.categories and (self.beta_b or self.beta_h or self.beta_s))
+        real = bool(prior.n_categories and (self.beta_b or self.beta_h or self.beta_s))
         late = real and r.progress >= self.real_after
         out = n.E(torch.cat([seen, r.x, self.augment(r.x, r.t_real)]) if late else seen)
         weight = {"continuous": self.beta_n, "categorical": self.beta_c}
@@ -172,20 +172,20 @@ class ClusterGAN(Adversarial):
         return {k: w * v for w, (k, v) in zip(weights, on_real(logits, changed).items(), strict=True)}
 
     def sample(self, n: Nets, size: int, rng: Rng) -> Tensor:
-        return n.G(self.latent.sample(size, rng))
+        return n.G(self.latents.sample(size, rng))
 
     def decode(self, n: Nets, z: Tensor, rng: Rng) -> Tensor:
         return n.G(z)
 
     def encode(self, n: Nets, x: Tensor, rng: Rng) -> Tensor:
-        return self.latent.embed(self.latent.split(n.E(x)))
+        return self.latents.embed(self.latents.split(n.E(x)))
 
     def reconstruct(self, n: Nets, x: Tensor, rng: Rng) -> Tensor:
         return n.G(self.encode(n, x, rng))
 
     def cluster(self, n: Nets, x: Tensor, rng: Rng) -> Tensor:
-        if self.latent.categories:
-            return self.latent.split(n.E(x)).logits.argmax(1)
+        if self.latents.n_categories:
+            return self.latents.split(n.E(x)).logits.argmax(1)
         return torch.cdist(self.encode(n, x, rng), n.memory["centroids"]).argmin(1)
 
 
