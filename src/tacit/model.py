@@ -23,6 +23,8 @@ from tacit.core.rng import Rng
 from tacit.data import Source, Spec
 from tacit.errors import InputError, NotSupported
 from tacit.files import atomic, write_json
+from tacit.uses.invert import STARTS, Inversion, invert
+from tacit.uses.paths import path, ways
 from tacit.version import __version__
 
 FORMAT = 1
@@ -108,6 +110,67 @@ class Model:
     def score(self, X: Any, *, seed: int = 0, **load: Any) -> np.ndarray:
         """A number for every row, ``(n,)``; larger is more typical of the data."""
         return self._map("score", X, load, seed)
+
+    def invert(
+        self, X: Any, *, form: str = "auto", start: str = "prior", seed: int = 0, options: dict[str, Any] | None = None, **load: Any
+    ) -> Inversion:
+        """The codes whose decodings are nearest to the rows, by descent through the generator (:func:`tacit.uses.invert.invert`).
+
+        Args:
+            X: rows, as :func:`tacit.fit` takes them.
+            form: plain, over all of the code; modified, ClusterGAN's, a descent for each category; auto takes the modified form where
+                the latent has categories.
+            start: prior, draws of it; or encoder, the rows' own codes.
+            seed: of the draws.
+            options: starts, steps, lr, weight, clip, polish, at_once of :func:`tacit.uses.invert.invert`.
+            **load: how the rows are read.
+
+        Returns:
+            Codes ``(n, dim)``, which :meth:`decode` takes; losses ``(n,)`` in scaled units; categories ``(n,)``, −1 where there are none.
+
+        Raises:
+            NotSupported: the system does not decode, or has no encoder to start at.
+            InputError: no prior to start from, or bad values.
+        """
+        self._use("decode")
+        decode, prior = getattr(self.system, "decode"), self.system.latents  # noqa: B009
+        if form == "auto":
+            form = "modified" if prior is not None and prior.n_categories else "plain"
+        if start not in STARTS:
+            raise InputError(f"invert got start={start!r}; expected one of: {', '.join(STARTS)}; choose one")
+        encode = self._use("encode") if start == "encoder" else None
+        source = self.source(X, **load)
+        found = []
+        for at in range(0, source.n, 1024):
+            x = self.spec.prepare(source.read(at, min(at + 1024, source.n))).to(self._device(), self._dtype())
+            found.append(
+                invert(
+                    lambda z: decode(self.nets, z, self._rng(seed)), x, prior, form=form, rng=self._rng(seed),
+                    encoded=encode(self.nets, x, self._rng(seed)) if encode else None, **(options or {}),
+                )
+            )  # fmt: skip
+        codes, loss, category = (torch.cat(pieces).cpu() for pieces in zip(*found, strict=True))
+        return Inversion(codes.float().numpy(), loss.float().numpy(), category.numpy())
+
+    def interpolate(
+        self, A: Any, B: Any, points: int = 10, *, how: str = "auto", seed: int = 0, raw: bool = True
+    ) -> np.ndarray:
+        """Rows on the way from each code of A to that of B, ``(n, points, *shape)``, both ends included.
+
+        Args:
+            A, B: codes ``(n, dim)``, as :meth:`encode` and :meth:`invert` give them.
+            points: rows of each path.
+            how: linear, spherical or prior (:func:`tacit.uses.paths.path`); auto takes the last of them that there is.
+            seed, raw: as in :meth:`decode`.
+        """
+        self._use("decode")
+        prior = self.system.latents
+        a, b = (torch.as_tensor(np.asarray(z), dtype=torch.float32) for z in (A, B))
+        if how == "auto":
+            how = ways(prior)[-1]
+        z = path(a, b, points, how=how, prior=prior)
+        rows = self.decode(z.flatten(0, 1).numpy(), seed=seed, raw=raw)
+        return rows.reshape(len(a), points, *rows.shape[1:])
 
     def fit(self, X: Any, **options: Any) -> Model:
         """Continue on new data, with these weights and this scaling; a new model comes back."""

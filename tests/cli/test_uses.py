@@ -143,3 +143,31 @@ def test_a_report_that_fails_does_not_fail_the_fit(tacit: Callable, tmp_path: Pa
     monkeypatch.setattr("tacit.report.write", broken)
     answer = tacit("fit", "kmeans", "moons", "-o", tmp_path / "r", "--n-clusters", 2)
     assert answer.code == 0 and "no ink" in answer.err and f"tacit report {tmp_path / 'r'}" in answer.err
+
+
+def test_invert_csv_and_npy_agree_with_the_model(tacit: Callable, shop: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few.npy"
+    np.save(few, library.data.load("digits").read(0, 5))
+    words = ("invert", shop / "cg", few, "--steps", 3, "--starts", 2, "--seed", 4)
+    assert tacit(*words, "-o", tmp_path / "z.csv").code == 0 and tacit(*words, "-o", tmp_path / "z.npy").code == 0
+    want = library.load(shop / "cg").invert(np.load(few), seed=4, options={"steps": 3, "starts": 2})
+    found = rows(tmp_path / "z.csv")
+    assert found[0] == ["id", "category", "loss", *(f"z{i}" for i in range(40))] and len(found) == 6
+    assert [int(r[1]) for r in found[1:]] == want.category.tolist()
+    assert np.allclose(np.array([r[2:] for r in found[1:]], float), np.c_[want.loss, want.codes], rtol=1e-5)
+    assert np.allclose(np.load(tmp_path / "z.npy"), want.codes)
+    np.save(tmp_path / "flat.npy", library.data.load("ring8").read(0, 4))
+    shown = tacit("invert", shop / "gan", tmp_path / "flat.npy", "--steps", 2, "--form", "plain")
+    assert shown.code == 0 and {line.split(",")[1] for line in shown.out.splitlines()[1:]} == {"-1"}
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    ("invert km table.csv", "cannot decode"), ("invert gan ring8 --start encoder", "cannot encode"),
+    ("invert cg digits --form other", "form='other'"), ("invert cg digits --steps 0", "steps=0"),
+    ("invert cg digits --lr fast", "--lr got 'fast'"),
+    ("invert ae digits", "start at the encoder"), ("invert cg digits -o z.txt", ".npy or .csv"),
+])  # fmt: skip
+def test_invert_refuses(tacit: Callable, shop: Path, monkeypatch: pytest.MonkeyPatch, words: str, told: str) -> None:
+    monkeypatch.chdir(shop)
+    answer = tacit(*words.split())
+    assert answer.code == 2 and told in answer.err

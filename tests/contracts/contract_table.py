@@ -250,6 +250,9 @@ RANKS: dict[str, Case] = {
     "batch-norm-resnet": Case(
         lambda: tacit.GAN(prior=tacit.Gaussian(4), networks=tacit.networks.ResNet(width=4)), pictures, steps=3
     ),
+    "clustergan-uniform": Case(
+        lambda: tacit.ClusterGAN(n_clusters=3, prior=tacit.Uniform(4), networks=MLP), options={"ema": 0.9}
+    ),
     "mixture-ema": Case(
         lambda: tacit.GAN(prior=tacit.Mixture(3, 4), networks=tacit.MLP(widths=(16,), norm="batch")), options={"ema": 0.9}
     ),

@@ -57,8 +57,7 @@ def use(model: tacit.Model, name: str, x: np.ndarray, seed: int = 3) -> np.ndarr
 
 def codes(model: tacit.Model, n: int) -> np.ndarray:
     """Latents of the width that the decoder reads."""
-    prior = getattr(model.system, "prior", None)
-    prior = prior() if callable(prior) else prior
+    prior = model.system.latents
     width = prior.dim if prior is not None else getattr(model.system, "latent_dim", None) or model.system.code_dim
     return np.random.default_rng(0).normal(size=(n, width)).astype(np.float32)
 

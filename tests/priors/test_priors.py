@@ -12,7 +12,9 @@ from tacit.core import Rng, names
 from tacit.core.part import get
 from tacit.priors import Codes
 from tacit.priors.codes import CodedLatent
-from tacit.priors.one_hot_gaussian import MixedLatent
+from tacit.priors.gaussian import arc
+from tacit.priors.one_hot_gaussian import MixedCode, MixedLatent
+from tacit.uses.paths import path, ways
 
 PLANES = [
     tacit.Gaussian(2, 0.5), tacit.Uniform(2, 1.2), tacit.Mixture(4, 2, sigma=0.3), tacit.priors.Petals(6, 1.0, 0.3, 0.15),
@@ -181,3 +183,122 @@ def test_every_prior_is_sharded_and_repeatable(name):
 def test_meaningless_priors_are_refused(make, reason):
     with pytest.raises(tacit.InputError, match=reason):
         make()
+
+
+# ---------------------------------------------------------------------- vectors, pieces, what can be read back
+
+
+WALKED = [name for name in names("prior") if ways(get("prior", name)())[-1] == "prior"]
+"""Priors that say what the ways between their latents are."""
+
+
+def test_the_four_priors_of_the_paper_have_ways_of_their_own():
+    assert {"gaussian", "uniform", "mixture", "one-hot-gaussian"} <= set(WALKED)
+
+
+@pytest.mark.parametrize("name", WALKED)
+def test_a_vector_stands_for_its_latent(name):
+    prior = get("prior", name)()
+    flat = prior.join(prior.sample(50, Rng(1)))
+    assert torch.equal(prior.join(prior.latent(flat)), flat)
+    assert flat[:, : prior.free].abs().max() <= prior.bound < 100
+    category = flat[:, prior.free :].argmax(1) if prior.n_categories else torch.zeros(50, dtype=torch.long)
+    assert torch.equal(prior.place(flat[:, : prior.free], category), flat)
+
+
+@pytest.mark.parametrize("prior", [tacit.Gaussian(3), tacit.Uniform(3), tacit.Mixture(4, 3)])
+def test_what_can_be_read_back_of_a_vector_is_the_vector(prior):
+    z, code = prior.sample(20, Rng(0)), torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    assert prior.n_categories == 0
+    got = prior.recovery(prior.split(code), z)
+    assert list(got) == ["continuous"]
+    torch.testing.assert_close(got["continuous"], (code - z).square().sum() / 60)
+    assert prior.recovery(z, z)["continuous"] == 0
+
+
+def test_what_can_be_read_back_of_a_category_is_its_probability():
+    prior = tacit.OneHotGaussian(3, 2)
+    z = MixedLatent(torch.zeros(2, 2), torch.tensor([0, 2]))
+    got = prior.recovery(MixedCode(torch.ones(2, 2), torch.log(torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]))), z)
+    assert prior.n_categories == 3 and prior.free == 2
+    assert {k: v.item() for k, v in got.items()} == pytest.approx({"continuous": 1.0, "categorical": -(np.log(0.5) + np.log(0.8)) / 2})
+
+
+# ---------------------------------------------------------------------- paths
+
+
+def wide(name):
+    """A prior of so many dimensions that all its draws are about as long; and two sets of its draws."""
+    cls = get("prior", name)
+    prior = cls(latent_dim=200) if "latent_dim" in cls.__dataclass_fields__ else cls()
+    return prior, *(prior.join(prior.sample(200, Rng(s))) for s in (1, 2))
+
+
+def strange(prior, z):
+    """The share of vectors that are no latents, or whose −log p or mean square is beyond those of 20,000 draws."""
+    drawn = prior.join(prior.sample(20_000, Rng(3)))
+    out = (prior.join(prior.latent(z)) - z).abs().amax(1) > 1e-4
+
+    def figures(v):
+        return -prior.log_prob(prior.latent(v)), v[:, : prior.free].square().mean(1)
+
+    for ours, theirs in zip(figures(z), figures(drawn), strict=True):
+        out |= ~ours.isfinite() | (ours < theirs.min() - 1e-3) | (ours > theirs.max() + 1e-3)
+    return out.float().mean().item()
+
+
+@pytest.mark.parametrize("name", WALKED)
+def test_the_priors_path_stays_where_draws_are_and_the_straight_line_does_not(name):
+    prior, a, b = wide(name)
+    way = prior.path(a, b, torch.linspace(0, 1, 9))
+    torch.testing.assert_close(way[:, 0], a, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(way[:, -1], b, atol=1e-4, rtol=1e-3)
+    assert strange(prior, way.flatten(0, 1)) < 0.002
+    assert torch.equal(path(a, b, 9, how="prior", prior=prior), way)
+    # Half way, what lies on the line is too short, or no corner of the simplex: the check above can fail.
+    assert strange(prior, path(a, b, 3)[:, 1]) > 0.9
+
+
+def test_arcs_turn_evenly_and_keep_lengths():
+    g = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(30, 12, generator=g, dtype=torch.float64) for _ in range(2))
+    t = torch.linspace(0, 1, 6, dtype=torch.float64)
+    way = arc(a, b, t)
+    lengths = torch.lerp(a.norm(dim=1)[:, None], b.norm(dim=1)[:, None], t[None])
+    torch.testing.assert_close(way.norm(dim=2), lengths)
+    unit = way / way.norm(dim=2, keepdim=True)
+    turns = (unit[:, 1:] * unit[:, :-1]).sum(2).arccos()
+    torch.testing.assert_close(turns, turns.mean(1, keepdim=True).expand(-1, 5))
+    assert torch.equal(path(a, b, 6, how="spherical"), way)
+
+
+def test_arcs_between_opposite_equal_and_empty_ends():
+    a = torch.tensor([[3.0, 4.0, 0.0], [3.0, 4.0, 0.0], [3.0, 4.0, 0.0]], dtype=torch.float64)
+    b = torch.tensor([[-3.0, -4.0, 0.0], [3.0, 4.0, 0.0], [0.0, 0.0, 0.0]], dtype=torch.float64)
+    opposite, same, empty = arc(a, b, torch.tensor([0.0, 0.5, 1.0]))
+    torch.testing.assert_close(opposite.norm(dim=1), torch.full((3,), 5.0, dtype=torch.float64))
+    torch.testing.assert_close(opposite[[0, 2]], torch.stack([a[0], b[0]]))
+    torch.testing.assert_close(same, a)
+    torch.testing.assert_close(empty, torch.stack([a[0], a[0] / 2, 0 * a[0]]))
+
+
+@pytest.mark.parametrize(("ask", "reason"), [
+    ({"how": "round"}, "the path 'round'; expected one of: linear"), ({"points": 1}, "points=1"),
+    ({"how": "prior"}, "the prior of these codes"), ({"how": "prior", "prior": tacit.Gaussian(5)}, "the prior of these codes"),
+    ({"b": torch.zeros(2, 4)}, "ends of shapes"),
+])  # fmt: skip
+def test_paths_without_a_meaning_are_refused(ask, reason):
+    ends = {"a": torch.zeros(2, 3), "b": torch.ones(2, 3)} | {k: ask.pop(k) for k in ("a", "b") if k in ask}
+    with pytest.raises(tacit.InputError, match=reason):
+        path(ends["a"], ends["b"], **ask)
+
+
+def test_a_prior_without_a_path_says_so():
+    class Plain(tacit.core.Prior):
+        """Another distribution."""
+
+        dim = 3
+
+    assert ways(Plain()) == ("linear", "spherical")
+    with pytest.raises(tacit.InputError, match=r"Plain has no path of its own.*take linear or spherical"):
+        path(torch.zeros(2, 3), torch.ones(2, 3), how="prior", prior=Plain())

@@ -73,7 +73,7 @@ def test_names_from_data_are_escaped(pages):
 def test_the_map_shows_the_codes_of_the_rows_it_names(runs, pages):
     model, d = tacit.load(runs["plane"]), blob(pages["plane"])["scatters"]["map"]
     assert [v["name"] for v in d["views"]] == ["as it is", "PCA"]
-    assert [t["name"] for t in d["tints"]] == ["label", "score"]
+    assert [t["name"] for t in d["tints"]] == ["label", "score", "code 1", "code 2"]
     digits = tacit.data.load("digits")
     codes, view = model.encode("digits"), d["views"][0]
     assert len(view["x"]) == 1797
@@ -84,6 +84,31 @@ def test_the_map_shows_the_codes_of_the_rows_it_names(runs, pages):
             low + np.array([view["x"][i], view["y"][i]]) / 9999 * (high - low), codes[row], atol=1e-3 * np.ptp(codes)
         )
         assert d["tints"][0]["names"][d["tints"][0]["values"][i]] == str(digits.labels[row])
+        assert [d["tints"][2 + j]["values"][i] for j in (0, 1)] == pytest.approx(codes[row].tolist(), rel=2e-2, abs=1e-3)
+
+
+def test_the_map_is_coloured_by_cluster_by_label_and_by_the_widest_codes(runs, pages):
+    d, codes = blob(pages["clustergan"])["scatters"]["map"], tacit.load(runs["clustergan"]).encode("digits")
+    widest = sorted(np.argsort(-codes.std(0))[:3])
+    assert [t["name"] for t in d["tints"]] == ["cluster", "label", *(f"code {j + 1}" for j in widest)]
+    assert [t["kind"] for t in d["tints"]] == ["group", "group", "number", "number", "number"]
+    assert d["sprites"]["src"].startswith("data:image/") and all(len(t["values"]) == len(d["ids"]) for t in d["tints"])
+
+
+def told(page):
+    """Captions of the walks."""
+    text = re.search(r'<section id="walks".*?</section>', page, re.DOTALL)[0]
+    return [re.sub("<.*?>", "", c) for c in re.findall(r"<figcaption>.*?</figcaption>", text, re.DOTALL)]
+
+
+def test_walks_go_across_and_inside_and_by_the_prior(pages, tmp_path):
+    first = told(pages["clustergan"])
+    assert "straight" in first[0] and any("prior draws; the category changes half way" in c for c in first[1:])
+    assert len(told(pages["vae"])) == 2 and len(told(pages["plane"])) == 1, "the path of a Gaussian prior is the arc"
+    system = tacit.ClusterGAN(n_clusters=3, prior=tacit.Uniform(5), networks=tacit.networks.MLP(widths=(16,)))
+    again = told(write(system.fit("digits", steps=3), "digits", out=tmp_path / "u.html", methods=[]).read_text(encoding="utf-8"))
+    starts = ("Each line goes straight", "The same ends, along arcs", "The same ends, through codes", "Inside each cluster")
+    assert len(again) == 4 and all(map(str.startswith, again, starts)) and "half way" not in again[2]
 
 
 def test_figures_are_those_of_the_measures(runs, pages):

@@ -13,10 +13,10 @@ from PIL import Image
 
 import tacit
 from tacit.metrics import Figure
-from tacit.report import grid, maps, strip
+from tacit.report import grid, maps, scatters, strip
 from tacit.report.curves import POINTS, curves
 from tacit.report.html import duration, number, text
-from tacit.report.pictures import as_pictures, as_pixels, atlas, data_uri, plane
+from tacit.report.pictures import PALETTE, as_pictures, as_pixels, atlas, data_uri, plane
 from tacit.report.plots import intervals
 
 
@@ -66,6 +66,30 @@ def test_a_strip_has_a_caption_over_each_grid():
     assert (np.asarray(image)[24:44] < 100).any()
     with pytest.raises(tacit.InputError, match="no panels"):
         strip({})
+
+
+def test_scatters_put_points_where_they_are_in_their_colours():
+    xy = np.array([[0.0, 0.0], [10.0, 0.0], [10.0, 10.0]])
+    image = np.asarray(scatters({"a": (xy, [0, 1, -1]), "b": (xy[:, ::-1], [2, 2, 2])}, side_px=100))
+    ink = [tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in (*PALETTE[:3], "#8a929c")]
+
+    def near(x, y, colour):
+        return (image[y - 2 : y + 3, x - 2 : x + 3] == np.array(colour)).all(2).any()
+
+    top, left = 24 + 16 + 12, 24
+    assert near(left + 5, top + 94, ink[0]) and near(left + 94, top + 94, ink[1]) and near(left + 94, top + 5, ink[3])
+    second = left + 100 + 24
+    assert near(second + 5, top + 94, ink[2]) and near(second + 5, top + 5, ink[2]) and not near(second + 94, top + 94, ink[2])
+    for bad in ({}, {"a": (xy, [0, 1])}, {"a": (xy * np.nan, [0, 1, 2])}):
+        with pytest.raises(tacit.InputError, match="expected"):
+            scatters(bad)
+
+
+def test_the_palette_is_the_pages():
+    from pathlib import Path
+
+    script = (Path(tacit.__file__).parent / "report" / "assets" / "page.js").read_text(encoding="utf-8")
+    assert re.findall(r"#[0-9a-f]{6}", re.search(r"palette = \[(.*?)\]", script)[1]) == list(PALETTE)
 
 
 def test_data_uris_hold_the_picture():

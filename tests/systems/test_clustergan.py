@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -95,6 +97,86 @@ def test_the_papers_game_has_the_papers_terms():
     torch.testing.assert_close(critic["penalty"], tacit.GradientPenalty(10.0)(n.D, X, fake, r.eps))
 
 
+@pytest.mark.parametrize("base", ["vanilla", "non-saturating", "wgan-gp"])
+def test_over_either_base_the_game_fits(base):
+    parts = {
+        "vanilla": {"objective": tacit.Minimax(), "penalty": tacit.NoPenalty()},
+        "non-saturating": {"objective": tacit.NonSaturating(), "penalty": tacit.NoPenalty()},
+        "wgan-gp": {"objective": tacit.Wasserstein(), "penalty": tacit.GradientPenalty(10.0), "critic_steps": 5},
+    }[base]
+    none = tacit.NoAugmentation()
+    system, n, r = game(beta_b=0.0, beta_h=0.0, beta_s=0.0, augment=none, critic_augment=none, **parts)
+    real, fake = n.D(X), n.D(n.G(r.z))
+    critic, generator = {
+        "vanilla": (softplus(-real).mean() + softplus(fake).mean(), -softplus(fake).mean()),
+        "non-saturating": (softplus(-real).mean() + softplus(fake).mean(), softplus(-fake).mean()),
+        "wgan-gp": (fake.mean() - real.mean(), -fake.mean()),
+    }[base]
+    torch.testing.assert_close(system.critic(n, r)["adversarial"], critic)
+    torch.testing.assert_close(system.generator(n, r)["adversarial"], generator)
+    y = np.arange(200) % 2
+    x = 6 * y[:, None] + 0.3 * np.random.default_rng(0).normal(size=(200, 2))
+    small = dataclasses.replace(system, n_clusters=2, networks=tacit.MLP(widths=(24,)), beta_n=1.0, beta_c=1.0)
+    fast = dataclasses.replace(small, rule=tacit.Adam(1e-3, (0.5, 0.9)), critic_rule=tacit.Adam(1e-3, (0.5, 0.9)))
+    model = tacit.fit(fast, x, steps=150, batch_size=32, precision="float32")
+    made = model.sample(400)
+    assert abs(made - x.mean(0)).max() < 12 and np.isfinite([v for line in model.log for v in line.values() if isinstance(v, float)]).all()
+    assert float(tacit.metrics.accuracy(y, model.cluster(x))) > 0.97
+
+
+# ---------------------------------------------------------------------- other priors
+
+
+OTHERS = [tacit.Gaussian(5), tacit.Uniform(5, 0.7), tacit.Mixture(3, 5)]
+
+
+@pytest.mark.parametrize("prior", OTHERS, ids=lambda p: p.name)
+def test_of_another_prior_only_z_is_read_back(prior):
+    system = tacit.ClusterGAN(n_clusters=3, prior=prior, networks=MLP, beta_n=2.0)
+    torch.manual_seed(0)
+    n = Nets(system.nets(SPEC), system.memory(SPEC))
+    r = system.draw(n, Rows(X), Rng(1), n.memory)
+    r.__dict__.update(memory=n.memory, step=0, progress=0.9, size=12)
+    got = system.generator(n, r)
+    assert list(got) == ["adversarial", "continuous"] and r.z.shape == (12, 5)
+    fake = n.G(r.z)
+    torch.testing.assert_close(got["continuous"], 2 * (n.E(fake + 0.1 * r.t_fake) - r.z).square().mean())
+    torch.testing.assert_close(system.encode(n, X, Rng(0)), n.E(X))
+
+
+@pytest.mark.parametrize("prior", OTHERS, ids=lambda p: p.name)
+def test_of_another_prior_clusters_are_k_means_of_the_codes(prior, tmp_path):
+    y = torch.arange(150) % 3
+    x = (4 * torch.eye(4)[y] + 0.2 * torch.randn(150, 4, generator=torch.Generator().manual_seed(0))).numpy()
+    system = tacit.ClusterGAN(n_clusters=3, prior=prior, networks=MLP)
+    model = tacit.fit(system, x, steps=60, precision="float32", ema=0.9, run=tmp_path / "run")
+    codes, centroids = model.encode(x), model.nets.memory["centroids"].numpy()
+    # The centroids are means of their rows' codes, by the networks that the model keeps: a fixed point of k-means.
+    ids = np.square(codes[:, None] - centroids).sum(2).argmin(1)
+    np.testing.assert_allclose(centroids, np.stack([codes[ids == k].mean(0) for k in range(3)]), atol=1e-4)
+    np.testing.assert_array_equal(model.cluster(x), ids)
+    np.testing.assert_array_equal(model.cluster(x[:7]), ids[:7])
+    again = tacit.load(tmp_path / "run")
+    assert again.system == system
+    np.testing.assert_array_equal(again.cluster(x), ids)
+
+
+def test_the_default_prior_is_the_one_of_the_sizes():
+    given = tacit.ClusterGAN(n_clusters=3, prior=tacit.OneHotGaussian(3, 2, 0.2))
+    assert given.latents == tacit.ClusterGAN(n_clusters=3, latent_dim=2, sigma=0.2).latents
+
+
+@pytest.mark.parametrize(("options", "reason"), [
+    ({"n_clusters": 4, "prior": tacit.OneHotGaussian(3, 2)}, "n_clusters=4 with the prior OneHotGaussian"),
+    ({"n_clusters": 1, "prior": tacit.Gaussian(3)}, "n_clusters=1.*expected 2 or more"),
+    ({"latent_dim": 7, "prior": tacit.Gaussian(3)}, "latent_dim=7.* beside the prior Gaussian"),
+    ({"sigma": 0.5, "prior": tacit.Gaussian(3)}, "sigma=0.5 beside the prior Gaussian"),
+])  # fmt: skip
+def test_priors_that_contradict_the_sizes_are_refused(options, reason):
+    with pytest.raises(tacit.InputError, match=reason):
+        tacit.ClusterGAN(**options)
+
+
 # ---------------------------------------------------------------------- on real rows
 
 
@@ -148,7 +230,7 @@ def test_uses():
     assert torch.equal(system.cluster(n, X, Rng(0)), code[:, 2:].argmax(1))
     torch.testing.assert_close(system.reconstruct(n, X, Rng(0)), n.G(want))
     torch.testing.assert_close(system.decode(n, want, Rng(0)), n.G(want))
-    torch.testing.assert_close(system.sample(n, 5, Rng(3)), n.G(system.prior().sample(5, Rng(3))))
+    torch.testing.assert_close(system.sample(n, 5, Rng(3)), n.G(system.latents.sample(5, Rng(3))))
 
 
 def test_three_far_groups_become_three_clusters():

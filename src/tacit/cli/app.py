@@ -16,8 +16,8 @@ HELP = (
     "[bold]tacit cluster runs/demo NEW-DATA -o labels.csv[/] uses the result."
 )
 ORDER = (
-    "systems", "fit", "resume", "compare", "lab", "sample", "encode", "cluster", "evaluate", "diagnose", "features", "report", "reproduce",
-    "cite",
+    "systems", "fit", "resume", "compare", "lab", "sample", "encode", "cluster", "invert", "evaluate", "diagnose", "features", "report",
+    "reproduce", "cite",
 )  # fmt: skip
 SHORT = {
     "systems": "List the systems: what each does, what it can be asked, its paper.",
@@ -28,6 +28,7 @@ SHORT = {
     "sample": "Generate rows: arrays, a table or a sheet of pictures.",
     "encode": "Codes of new rows.",
     "cluster": "Clusters of new rows, as a CSV file.",
+    "invert": "Codes of new rows by descent through the generator.",
     "evaluate": "Measure a trained model on data.",
     "diagnose": "What ails an adversarial run, with the evidence and the cure.",
     "features": "Train the classifier whose features tacit evaluate can use.",
@@ -109,6 +110,13 @@ def _command(name: str) -> tuple[Callable[[dict[str, Any]], int], str, list[Arg]
             [uses.RUN, sources.DATA],
             [uses.out("File to write, .csv; standard output if left out"), *uses.COMMON, *data],
         )
+    if name == "invert":
+        doc = (
+            "Codes of new rows by descent through the generator, for systems that decode, with an encoder or without: a header, one line "
+            "a row, its id, the category that was found (-1 where the latent has none), the loss, the code."
+        )
+        opts = [uses.out("File to write: .npy (n, d), or .csv; standard output if left out"), *uses.INVERT, *uses.COMMON]
+        return uses.invert, doc, [uses.RUN, sources.DATA], [*opts, *data]
     if name == "evaluate":
         doc = (
             "Measure a trained model: ACC, NMI, ARI and purity where the data has labels, silhouette, reconstruction error, "

@@ -1,4 +1,4 @@
-"""``tacit sample``, ``encode`` and ``cluster``: a trained model on new data, into files that others read."""
+"""``tacit sample``, ``encode``, ``cluster`` and ``invert``: a trained model on new data, into files that others read."""
 
 from __future__ import annotations
 
@@ -114,6 +114,39 @@ def cluster(given: dict[str, Any]) -> int:
     write_csv(path, ["id", "cluster"], zip(source.row_ids(), labels.tolist(), strict=True))
     if path is not None:
         say(f"{len(labels):,} rows in {len(np.unique(labels))} clusters; labels are in {path}")
+    return 0
+
+
+INVERT = [
+    Opt("form", "auto|plain|modified", "Over all of the code, or a descent for each category; auto goes by the prior", default="auto"),
+    Opt("start", "prior|encoder", "Where descent begins: draws of the prior, or the rows' own codes", default="prior"),
+    Opt("starts", "INT", "Draws for each row, of which the best counts", default="4"),
+    Opt("steps", "INT", "Updates of each descent", default="200"),
+    Opt("lr", "FLOAT", "The rate of Adam, which falls to 0", default="0.05"),
+    Opt("weight", "FLOAT", "Weight of the continuous part's norm, in the modified form", default="0.1"),
+    Opt("polish", "INT", "Second-order steps after the descent, for rows in the generator's reach", default="0"),
+    Opt("clip", "FLOAT", "The continuous part is kept in [-clip, clip], in the modified form", default="the prior's own"),
+]
+"""Options of ``tacit invert``; its help says the defaults of :func:`tacit.uses.invert.invert`."""
+
+
+def invert(given: dict[str, Any]) -> int:
+    """Codes of new rows by descent through the generator."""
+    path = target(given["out"], (".npy", ".csv")) if "out" in given else None
+    kinds = {"starts": int, "steps": int, "lr": float, "weight": float, "clip": float, "polish": int}
+    options = {k: spec.convert(kind, given[k], f"--{k}") for k, kind in kinds.items() if k in given}
+    seed, model = seed_of(given), open_model(given)
+    model._use("decode")
+    source = rows_for(model, given)
+    found = model.invert(source, form=given.get("form", "auto"), start=given.get("start", "prior"), seed=seed, options=options)
+    if path is not None and path.suffix == ".npy":
+        write_array(path, found.codes)
+    else:
+        header = ["id", "category", "loss", *(f"z{i}" for i in range(found.codes.shape[1]))]
+        columns = zip(source.row_ids(), found.category.tolist(), found.loss.tolist(), found.codes.tolist(), strict=True)
+        write_csv(path, header, ([i, k, loss, *z] for i, k, loss, z in columns))
+    if path is not None:
+        say(f"codes of {len(found.codes):,} rows, {found.codes.shape[1]} numbers each, are in {path}; mean loss {found.loss.mean():.4g}")
     return 0
 
 

@@ -14,7 +14,7 @@ from tacit.core.part import Part
 from tacit.core.rng import Rng
 
 if TYPE_CHECKING:
-    from tacit.core.parts import Rule
+    from tacit.core.parts import Prior, Rule
 
 Terms = dict[str, Tensor]
 Project = Callable[[nn.Module], None]
@@ -247,6 +247,12 @@ class System(Part):
     def couples_batch(self) -> bool:
         """Whether a loss reads rows of a batch together, so that micro-batches and ranks are not the batch itself."""
         return False
+
+    @property
+    def latents(self) -> Prior | None:
+        """The distribution of what ``decode`` reads, for inversion and for paths; None where the system draws no latents."""
+        prior = getattr(self, "prior", None)
+        return prior() if callable(prior) else prior
 
     def streams(self) -> tuple[str, ...]:
         """Names of the data streams that a round needs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from tacit.core.part import Part
 from tacit.core.rng import Rng
+from tacit.errors import InputError
 
 if TYPE_CHECKING:
     from tacit.core.field import Field
@@ -115,6 +117,10 @@ class Prior(Part):
         """An encoder's output, ``(B, code_dim)``, as a code with named pieces."""
         return flat
 
+    def latent(self, flat: Tensor) -> Any:
+        """The inverse of :meth:`join`: the latent that a vector ``(B, dim)`` stands for, or the one nearest to it."""
+        return flat
+
     def embed(self, code: Any) -> Tensor:
         """A code as a vector for people and for clustering, ``(B, dim)``."""
         return self.join(code)
@@ -122,6 +128,37 @@ class Prior(Part):
     def log_prob(self, z: Any) -> Tensor:
         """Log density (or mass), ``(B,)``."""
         raise NotImplementedError
+
+    @property
+    def n_categories(self) -> int:
+        """Values of the latent's categorical part, which an encoder can read as the cluster; 0 where it has none."""
+        return 0
+
+    @property
+    def bound(self) -> float:
+        """Half the width of the box around 0 that the continuous part all but never leaves."""
+        return math.inf
+
+    @property
+    def free(self) -> int:
+        """Width of the continuous part."""
+        return self.dim
+
+    def place(self, continuous: Tensor, category: Tensor) -> Tensor:
+        """A continuous part ``(B, free)`` beside a category ``(B,)``, int64, as one vector ``(B, dim)``."""
+        return continuous
+
+    def recovery(self, code: Any, z: Any) -> dict[str, Tensor]:
+        """How far a code is from the latent that it was read from, piece by piece: scalars, 0 at best."""
+        return {"continuous": (code - z).square().mean()}
+
+    def path(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+        """From one latent to another through such latents as are drawn: ``(B, dim)``, ``(B, dim)``, ``(S,)`` → ``(B, S, dim)``.
+
+        Where the distribution is in several pieces the path leaps from one to the next half way. A prior that does not say has none
+        (``InputError``).
+        """
+        raise InputError(f"{type(self).__name__} has no path of its own; expected another way between codes; take linear or spherical")
 
 
 class Augmentation(Part):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tacit.core.parts import Prior
 from tacit.core.rng import Rng
-from tacit.priors.gaussian import _positive
+from tacit.priors.gaussian import _positive, arc
 
 
 @dataclass(frozen=True)
@@ -52,3 +52,14 @@ class Mixture(Prior):
         sq = (z[:, None] - self.means().to(z)).square().sum(2)
         norm = self.latent_dim * (0.5 * math.log(2 * math.pi) + math.log(self.sigma)) + math.log(self.n_components)
         return torch.logsumexp(-0.5 * sq / self.sigma**2, 1) - norm
+
+    @property
+    def bound(self) -> float:
+        return self.means().abs().max().item() + 6 * self.sigma
+
+    def path(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+        """Each point is as far from its component's mean as draws are: an arc there, and a leap to b's component half way."""
+        means = self.means().to(a)
+        mean_a, mean_b = (means[torch.cdist(z, means).argmin(1)] for z in (a, b))
+        late = (t.to(a) >= 0.5)[:, None]
+        return torch.where(late, mean_b[:, None], mean_a[:, None]) + arc(a - mean_a, b - mean_b, t)

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from tacit.core.parts import Prior
 from tacit.core.rng import Rng
 from tacit.errors import InputError
-from tacit.priors.gaussian import _positive
+from tacit.priors.gaussian import _positive, arc
 
 
 class MixedLatent(NamedTuple):
@@ -53,9 +54,7 @@ class OneHotGaussian(Prior):
         return MixedLatent(rng.normal(n, self.latent_dim) * self.sigma, rng.integers(self.n_clusters, n))
 
     def join(self, z: MixedLatent) -> Tensor:
-        # Not one_hot, which reads its values back from the device and cannot be compiled.
-        hot = (z.categorical[:, None] == torch.arange(self.n_clusters, device=z.categorical.device)).to(z.continuous.dtype)
-        return torch.cat([z.continuous, hot], 1)
+        return self.place(z.continuous, z.categorical)
 
     def split(self, flat: Tensor) -> MixedCode:
         return MixedCode(flat[:, : self.latent_dim], flat[:, self.latent_dim :])
@@ -67,3 +66,36 @@ class OneHotGaussian(Prior):
         d = self.latent_dim
         gaussian = -0.5 * (z.continuous / self.sigma).square().sum(1)
         return gaussian - d * (0.5 * math.log(2 * math.pi) + math.log(self.sigma)) - math.log(self.n_clusters)
+
+    def latent(self, flat: Tensor) -> MixedLatent:
+        return MixedLatent(flat[:, : self.latent_dim], flat[:, self.latent_dim :].argmax(1))
+
+    @property
+    def n_categories(self) -> int:
+        return self.n_clusters
+
+    @property
+    def bound(self) -> float:
+        return 6 * self.sigma
+
+    @property
+    def free(self) -> int:
+        return self.latent_dim
+
+    def place(self, continuous: Tensor, category: Tensor) -> Tensor:
+        # Not one_hot, which reads its values back from the device and cannot be compiled.
+        hot = (category[:, None] == torch.arange(self.n_clusters, device=category.device)).to(continuous.dtype)
+        return torch.cat([continuous, hot], 1)
+
+    def recovery(self, code: MixedCode, z: MixedLatent) -> dict[str, Tensor]:
+        return {
+            "continuous": (code.continuous - z.continuous).square().mean(),
+            "categorical": cross_entropy(code.logits, z.categorical),
+        }
+
+    def path(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+        """An arc for z_n; z_c is always one of the e_k: a's, and from half way on b's."""
+        (n_a, k_a), (n_b, k_b) = self.latent(a), self.latent(b)
+        steps = len(t)
+        category = torch.where(t.to(a) < 0.5, k_a[:, None], k_b[:, None])
+        return self.place(arc(n_a, n_b, t).flatten(0, 1), category.flatten()).unflatten(0, (-1, steps))

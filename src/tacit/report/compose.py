@@ -163,6 +163,7 @@ def _tints(f: Findings, at: np.ndarray, made: int, order: np.ndarray) -> list[di
         tints.append(space.tint("predicted class", f.predicted[at], dict(enumerate(f.class_names))))
     if f.scores is not None:
         tints.append(space.shade("score", f.scores.reshape(len(f.scores), -1)[at, 0]))
+    tints += space.shades(f, at)
     return tints or [{**space.tint("origin", np.zeros(len(at), int), {0: "rows"}), "tags": False}]
 
 

@@ -190,6 +190,76 @@ def plane(points: np.ndarray, behind: np.ndarray | None, low: Any, high: Any, si
     return sheet.resize((side_px, side_px), Image.Resampling.BOX)
 
 
+PALETTE = ("#3b7dd8", "#d9730d", "#2f9e44", "#d6336c", "#8457e8", "#0b93a0", "#a06c35", "#a58a00", "#76828f", "#c4412f")
+"""Colours of groups, the same as the page's; they repeat after ten."""
+
+
+def scatters(
+    panels: Mapping[str, tuple[Any, Any]], columns: int = 2, *, side_px: int = 420, names: Mapping[int, str] | None = None,
+    dark: bool = False,
+) -> Image.Image:  # fmt: skip
+    """Maps side by side under their captions, points coloured by group, with a key below: a figure for a page of text.
+
+    Args:
+        panels: caption → points ``(n, 2)`` and the group of each ``(n,)``, int; −1 is grey. Each map fills its square, at one scale for
+            both axes.
+        columns: maps a row.
+        side_px: side of a map.
+        names: of groups, for the key; their numbers by default.
+        dark: light text on dark ground.
+
+    Raises:
+        InputError: no panels, or points and groups that do not match.
+
+    >>> scatters({"codes": (np.random.default_rng(0).normal(size=(9, 2)), np.arange(9) % 3)}).mode
+    'RGB'
+    """
+    if not panels:
+        raise InputError("scatters got no panels; expected {caption: (points, groups)}; give at least one")
+    paper, ink = ((24, 26, 30), (230, 232, 236)) if dark else ((255, 255, 255), (30, 33, 38))
+    gap, text_px, zoom = 24, 16, 2
+    font = ImageFont.load_default(size=text_px)
+    columns = max(1, min(columns, len(panels)))
+    tall = side_px + gap + text_px + gap // 2
+    lines = math.ceil(len(panels) / columns)
+    out = Image.new("RGB", (columns * (side_px + gap) + gap, lines * tall + 2 * gap + text_px), paper)
+    draw, met = ImageDraw.Draw(out), set[int]()
+    for i, (caption, (points, groups)) in enumerate(panels.items()):
+        xy, of = np.asarray(points, np.float64), np.asarray(groups).astype(int)
+        if xy.ndim != 2 or xy.shape[1] != 2 or of.shape != xy.shape[:1] or not len(xy) or not np.isfinite(xy).all():
+            raise InputError(f"'{caption}' got points {xy.shape} and groups {of.shape}; expected finite (n, 2) and (n,); mend them")
+        left, top = gap + i % columns * (side_px + gap), gap + i // columns * tall
+        draw.text((left, top), caption, fill=ink, font=font)
+        out.paste(_dots(xy, of, side_px, zoom, paper), (left, top + text_px + gap // 2))
+        met |= set(of.tolist())
+    at = float(gap)
+    for k in sorted(met):
+        text, y = "not known" if k < 0 else str((names or {}).get(k, k)), lines * tall + gap
+        draw.ellipse((at, y + 3, at + 10, y + 13), fill=_ink(k))
+        draw.text((at + 15, y), text, fill=ink, font=font)
+        at += 15 + font.getlength(text) + 18
+    return out
+
+
+def _ink(k: int) -> str:
+    return "#8a929c" if k < 0 else PALETTE[k % len(PALETTE)]
+
+
+def _dots(xy: np.ndarray, groups: np.ndarray, side_px: int, zoom: int, paper: tuple[int, int, int]) -> Image.Image:
+    side = side_px * zoom
+    middle, half = (xy.min(0) + xy.max(0)) / 2, float(np.ptp(xy, axis=0).max()) / 2 or 1.0
+    radius = zoom * max(1.1, min(3.2, 75 / math.sqrt(len(xy))))
+    at = side / 2 + (xy - middle) * np.array([1, -1]) / half * (side / 2 - radius - 2)
+    sheet = Image.new("RGB", (side, side), paper)
+    draw = ImageDraw.Draw(sheet)
+    # Groups take turns, so that the last does not cover the others.
+    for i in np.random.default_rng(0).permutation(len(xy)):
+        (x, y), fill = at[i], _ink(int(groups[i]))
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
+    draw.rectangle((0, 0, side - 1, side - 1), outline=(128, 128, 128), width=zoom)
+    return sheet.resize((side_px, side_px), Image.Resampling.BOX)
+
+
 def data_uri(image: Image.Image, heavy_bytes: int = 60_000) -> str:
     """A picture inside the page: PNG, or WebP (quality 85) where PNG is heavy and WebP lighter."""
     png = io.BytesIO()

@@ -13,6 +13,7 @@ from tacit.report.gather import Findings
 from tacit.report.html import note, number, picture, section, table, text
 from tacit.report.pictures import as_pictures, grid
 from tacit.report.plots import histograms
+from tacit.uses.paths import path, ways
 
 Blob = dict[str, Any]
 
@@ -218,7 +219,7 @@ def _spread(codes: np.ndarray, seed: int, k: int = 6) -> list[int]:
 
 
 def walks(f: Findings, seed: int) -> str:
-    """Decoded codes on straight lines between real rows; the whole plane where the code has two numbers."""
+    """Decoded codes on ways between real rows, across the groups and inside them; the whole plane where the code has two numbers."""
     decode = getattr(f.system, "decode", None)
     if f.model is None or f.x is None or f.codes is None or decode is None or as_pictures(f.x[:1].numpy(), f.kind) is None:
         return ""
@@ -227,23 +228,47 @@ def walks(f: Findings, seed: int) -> str:
         low, high = torch.quantile(codes[:5000], 0.02, dim=0), torch.quantile(codes[:5000], 0.98, dim=0)
         across, down = (torch.linspace(float(low[i]), float(high[i]), 15) for i in (0, 1))
         z = torch.stack([across.repeat(15), down.flip(0).repeat_interleave(15)], 1)
-        columns, spans = 15, [f"from {number(low[i], 3)} to {number(high[i], 3)}" for i in (0, 1)]
-        caption = f"The plane of codes: code 1 {spans[0]} rightwards, code 2 {spans[1]} upwards"
+        spans = [f"from {number(low[i], 3)} to {number(high[i], 3)}" for i in (0, 1)]
+        lines = {f"The plane of codes: code 1 {spans[0]} rightwards, code 2 {spans[1]} upwards": z.unflatten(0, (15, 15))}
     else:
-        found = space.groups(f, seed)
-        ends = [g.nearest[0] for g in found[:6]]
-        if len(ends) < 2:
-            ends = _spread(f.codes, seed)
-        t = torch.linspace(0, 1, 10).unsqueeze(1)
-        pairs = zip(ends, [*ends[1:], ends[0]], strict=True)
-        z = torch.cat([codes[a] * (1 - t) + codes[b] * t for a, b in pairs])
-        columns, caption = 10, "Each line goes straight from the code of one real row to that of another"
+        lines = _ways(f, codes.flatten(1), seed)
+    drawn = []
     try:
         with torch.no_grad():
             device = next((p.device for p in f.model.nets.parameters()), torch.device("cpu"))
-            made = decode(f.model.nets, z.to(device), Rng(seed, device)).float().cpu().numpy()
+            for caption, z in lines.items():
+                flat = z.flatten(0, 1).reshape(-1, *codes.shape[1:]).to(device)
+                made = decode(f.model.nets, flat, Rng(seed, device)).float().cpu().numpy()
+                image = shown(f, made.reshape(-1, *f.x.shape[1:]), z.shape[1], 56)
+                drawn.append(picture(image, f"Decoded pictures: {caption}", caption=caption))
     except Exception as e:
         f.missing.append(f"'decode' failed: {type(e).__name__}: {e}")
         return ""
-    image = shown(f, made.reshape(-1, *f.x.shape[1:]), columns, 40)
-    return section("walks", "Walks through the codes", picture(image, f"Decoded pictures: {caption}", caption=caption))
+    return section("walks", "Walks through the codes", f'<div class="pair">{"".join(drawn)}</div>' if len(drawn) > 1 else drawn[0])
+
+
+def _ways(f: Findings, codes: torch.Tensor, seed: int) -> dict[str, torch.Tensor]:
+    """Caption → codes ``(lines, 10, d)``: straight, along arcs and by the prior between groups, and by the best of them inside groups."""
+    found = [g for g in space.groups(f, seed) if len(g.at) > 1][:6]
+    ends = [int(g.nearest[0]) for g in found] if len(found) > 1 else _spread(f.codes, seed)  # type: ignore[arg-type]
+    a, b = codes[ends], codes[[*ends[1:], ends[0]]]
+    prior = f.system.latents if f.system is not None else None
+    prior = prior if prior is not None and prior.dim == codes.shape[1] else None
+    told = {
+        "linear": "Each line goes straight from the code of one real row to that of another",
+        "spherical": "The same ends, along arcs about the origin",
+        "prior": "The same ends, through codes that the prior draws",
+    }
+    if prior is not None and prior.n_categories:
+        told["prior"] += "; the category changes half way"
+    drawn: dict[str, torch.Tensor] = {}
+    known = ways(prior)
+    for how in known:
+        z = path(a, b, 10, how=how, prior=prior)
+        if not any(torch.allclose(z, other, atol=1e-4) for other in drawn.values()):
+            drawn[told[how]] = z
+    if len(found) > 1:
+        inside = [[i, next(int(j) for j in g.random if j != i)] for g, i in zip(found, ends, strict=True)]
+        first, last = codes[torch.tensor(inside)].unbind(1)
+        drawn["Inside each cluster, from its exemplar to another of its rows"] = path(first, last, 10, how=known[-1], prior=prior)
+    return drawn

@@ -83,6 +83,16 @@ def shade(name: str, values: np.ndarray, unit: str = "") -> dict[str, Any]:
     }  # fmt: skip
 
 
+def shades(f: Findings, at: np.ndarray, most: int = 3) -> list[dict[str, Any]]:
+    """A colouring by each of the numbers of the code that spread widest, of the rows ``at``."""
+    if f.codes is None:
+        return []
+    codes = f.codes.reshape(len(f.codes), -1)
+    spread = codes.std(0)
+    widest = np.argsort(-spread, kind="stable")[:most]
+    return [shade(f"code {j + 1}", codes[at, j].astype(np.float64)) for j in np.sort(widest) if spread[j] > 0]
+
+
 def view(name: str, note: str, xy: np.ndarray, axes: tuple[str, str] | None = None, equal: bool = True) -> dict[str, Any]:
     """An arrangement as whole numbers between 0 and 9999 and the range that they stand for."""
     low, high = np.percentile(xy, [0, 100], axis=0)

@@ -12,10 +12,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from tacit.core.game import Defaults, Phase, Player, Round, System, Terms, Turn
 from tacit.core.nets import Nets
-from tacit.core.parts import Networks, Rule
+from tacit.core.parts import Networks, Prior, Rule
 from tacit.core.rng import Rng
 from tacit.errors import InputError
 from tacit.networks.mlp import MLP
+from tacit.priors.gaussian import Gaussian
 from tacit.rules.optimisers import Adam
 
 
@@ -85,6 +86,10 @@ class VAE(System):
 
     def draw(self, n: Nets, batch: Any, rng: Rng, memory: dict[str, Tensor]) -> Round:
         return Round(x=batch.x, eps=rng.normal(len(batch), self.latent_dim))
+
+    @property
+    def latents(self) -> Prior:
+        return Gaussian(self.latent_dim)
 
     def players(self) -> tuple[Player, ...]:
         return (Player("vae", owns=("E", "D"), loss=self.loss),)

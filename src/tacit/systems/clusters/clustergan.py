@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from tacit.augmentations.auto import AutoAugmentation
-from tacit.core.game import Defaults, Player, Round, Terms
+from tacit.core.game import Defaults, Phase, Player, Round, Terms, World
 from tacit.core.nets import Nets
-from tacit.core.parts import Augmentation, Networks, Penalty, Rule
+from tacit.core.parts import Augmentation, Networks, Penalty, Prior, Rule
 from tacit.core.rng import Rng
 from tacit.errors import InputError
 from tacit.networks.mlp import MLP
@@ -20,6 +19,7 @@ from tacit.penalties.gradient import GradientNorm
 from tacit.priors.one_hot_gaussian import OneHotGaussian
 from tacit.rules.optimisers import Adam
 from tacit.systems.games.adversarial import Adversarial
+from tacit.uses.graph import centroids_by_kmeans
 
 REAL = ("balance", "certainty", "stability")
 
@@ -38,12 +38,17 @@ class ClusterGAN(Adversarial):
     the fit, with p = softmax E_c(x): B = −H(E p), even over all; H = E H(p), sure of each (Krause et al. 2010); S = E H(p, softmax
     E_c(T(x))) with p held fixed: a row and its change are of one cluster (Hu et al. 2017, arXiv:1702.08720).
 
+    Of another prior the code loss is what can be read back from it: z ~ N(0, σ²I), U[−a, a]^d or a mixture has no z_c, so that
+    neither H(z_c, E_c) nor the terms on real rows exist, and the clusters are those of k-means on the encoded rows, whose
+    centroids the model keeps.
+
     Source: Mukherjee, Asnani, Lin & Kannan 2019, arXiv:1809.03627.
 
     Args:
-        n_clusters: K, the size of the one-hot latent.
+        n_clusters: K, the size of the one-hot latent, or of k-means.
         latent_dim: width of z_n.
         sigma: standard deviation of z_n.
+        prior: distribution of z; None takes the one-hot beside the Gaussian, of the three sizes above.
         networks: architecture of G, D and E.
         objective, penalty: of the adversarial game.
         beta_n, beta_c: weights of the recovery of z_n and of z_c.
@@ -62,6 +67,7 @@ class ClusterGAN(Adversarial):
     n_clusters: int = 10
     latent_dim: int = 30
     sigma: float = 0.1
+    prior: Prior | None = None
     networks: Networks = field(default_factory=lambda: MLP(widths=(512, 512), norm="batch", init_std=0.02))
     penalty: Penalty = field(default_factory=lambda: GradientNorm(0.1, every=8))
     beta_n: float = 1.0
@@ -81,7 +87,18 @@ class ClusterGAN(Adversarial):
 
     def validate(self) -> None:
         super().validate()
-        self.prior()
+        read = {k: getattr(self, k) for k in ("latent_dim", "sigma")}
+        plain = {k: type(self).__dataclass_fields__[k].default for k in read}
+        if self.prior is not None and read != plain:
+            raise InputError(
+                f"ClusterGAN got latent_dim={self.latent_dim}, sigma={self.sigma} beside the prior {self.prior!r}, which has a size of its "
+                "own; expected one of the two; put them into the prior"
+            )
+        if self.latents.n_categories not in (0, self.n_clusters) or self.n_clusters < 2:
+            raise InputError(
+                f"ClusterGAN got n_clusters={self.n_clusters} with the prior {self.latents!r}; expected 2 or more, and as many as the "
+                "prior has categories; give both the same number"
+            )
         betas = (self.beta_n, self.beta_c, self.beta_b, self.beta_h, self.beta_s)
         if min(betas) < 0 or not 0 <= self.real_after <= 1:
             raise InputError(
@@ -101,20 +118,21 @@ class ClusterGAN(Adversarial):
     def couples_batch(self) -> bool:
         return True
 
-    def prior(self) -> OneHotGaussian:
-        return OneHotGaussian(self.n_clusters, self.latent_dim, self.sigma)
+    @property
+    def latents(self) -> Prior:
+        return self.prior or OneHotGaussian(self.n_clusters, self.latent_dim, self.sigma)
 
     def nets(self, spec: Any) -> dict[str, nn.Module]:
         return {
-            "G": self.networks.generator(self.prior(), spec),
+            "G": self.networks.generator(self.latents, spec),
             "D": self.penalty.wrap(self.networks.critic(spec)),
-            "E": self.networks.encoder(spec, self.prior().code_dim),
+            "E": self.networks.encoder(spec, self.latents.code_dim),
         }
 
     def draw(self, n: Nets, batch: Any, rng: Rng, memory: dict[str, Tensor]) -> Round:
         x, T, U = batch.x, self.augment, self.critic_augment
         return Round(
-            x=x, z=self.prior().sample(len(x), rng), eps=rng.uniform(len(x)),
+            x=x, z=self.latents.sample(len(x), rng), eps=rng.uniform(len(x)),
             t_fake=T.draw(x, rng), t_real=T.draw(x, rng), u_fake=U.draw(x, rng), u_real=U.draw(x, rng),
         )  # fmt: skip
 
@@ -129,46 +147,57 @@ class ClusterGAN(Adversarial):
             real, fake = self.critic_augment(r.x, r.u_real), self.critic_augment(n.G(r.z), r.u_fake)
         return self.contest(n.D, real, fake, r)
 
+    def phases(self) -> tuple[Phase, ...]:
+        return super().phases() + (() if self.latents.n_categories else (Phase(name="centroids", enter=self.centroids),))
+
+    def centroids(self, n: Nets, world: World) -> Terms:
+        codes = world.map(lambda x: self.encode(n, x, world.rng))
+        return {"centroids": centroids_by_kmeans(codes, self.n_clusters, world.seed)[0]}
+
     def generator(self, n: Nets, r: Round) -> Terms:
-        fake = n.G(r.z)
-        seen = self.augment(fake, r.t_fake)
-        real = bool(self.beta_b or self.beta_h or self.beta_s)
+        fake, prior = n.G(r.z), self.latents
+        seen, size = self.augment(fake, r.t_fake), len(fake)
+        real = bool(prior.n_categories and (self.beta_b or self.beta_h or self.beta_s))
         late = real and r.progress >= self.real_after
-        code = self.prior().split(n.E(torch.cat([seen, r.x, self.augment(r.x, r.t_real)]) if late else seen))
-        size = len(fake)
-        terms = {
-            "adversarial": self.objective.generator(n.D(self.critic_augment(fake, r.u_fake)), memory=r.memory),
-            "continuous": self.beta_n * (code.continuous[:size] - r.z.continuous).square().mean(),
-            "categorical": self.beta_c * cross_entropy(code.logits[:size], r.z.categorical),
-        }
+        out = n.E(torch.cat([seen, r.x, self.augment(r.x, r.t_real)]) if late else seen)
+        weight = {"continuous": self.beta_n, "categorical": self.beta_c}
+        terms = {"adversarial": self.objective.generator(n.D(self.critic_augment(fake, r.u_fake)), memory=r.memory)}
+        terms |= {k: weight[k] * v for k, v in prior.recovery(prior.split(out[:size]), r.z).items()}
         if not real:
             return terms
-        return terms | (self.real(*code.logits[size:].chunk(2)) if late else dict.fromkeys(REAL, fake.new_zeros(())))
+        return terms | (self.real(*prior.split(out[size:]).logits.chunk(2)) if late else dict.fromkeys(REAL, fake.new_zeros(())))
 
     def real(self, logits: Tensor, changed: Tensor) -> Terms:
-        """What E_c must be on real rows: even over all, sure of each, the same for a row and its change."""
-        log_p, log_q = (t.log_softmax(1) for t in (at_least_float32(logits), at_least_float32(changed)))
-        p = log_p.exp()
-        return {
-            "balance": -self.beta_b * entropy(p.mean(0)),
-            "certainty": self.beta_h * entropy(p).mean(),
-            "stability": -self.beta_s * (p.detach() * log_q).sum(1).mean(),
-        }
+        weights = (self.beta_b, self.beta_h, self.beta_s)
+        return {k: w * v for w, (k, v) in zip(weights, on_real(logits, changed).items(), strict=True)}
 
     def sample(self, n: Nets, size: int, rng: Rng) -> Tensor:
-        return n.G(self.prior().sample(size, rng))
+        return n.G(self.latents.sample(size, rng))
 
     def decode(self, n: Nets, z: Tensor, rng: Rng) -> Tensor:
         return n.G(z)
 
     def encode(self, n: Nets, x: Tensor, rng: Rng) -> Tensor:
-        return self.prior().embed(self.prior().split(n.E(x)))
+        return self.latents.embed(self.latents.split(n.E(x)))
 
     def reconstruct(self, n: Nets, x: Tensor, rng: Rng) -> Tensor:
         return n.G(self.encode(n, x, rng))
 
     def cluster(self, n: Nets, x: Tensor, rng: Rng) -> Tensor:
-        return self.prior().split(n.E(x)).logits.argmax(1)
+        if self.latents.n_categories:
+            return self.latents.split(n.E(x)).logits.argmax(1)
+        return torch.cdist(self.encode(n, x, rng), n.memory["centroids"]).argmin(1)
+
+
+def on_real(logits: Tensor, changed: Tensor) -> Terms:
+    """What E_c must be on real rows: even over all, sure of each, the same for a row and its change; logits ``(B, K)``."""
+    log_p, log_q = (t.log_softmax(1) for t in (at_least_float32(logits), at_least_float32(changed)))
+    p = log_p.exp()
+    return {
+        "balance": -entropy(p.mean(0)),
+        "certainty": entropy(p).mean(),
+        "stability": -(p.detach() * log_q).sum(1).mean(),
+    }
 
 
 def at_least_float32(x: Tensor) -> Tensor:
