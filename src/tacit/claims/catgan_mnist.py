@@ -14,7 +14,7 @@ from tacit.claims._runs import clustered, fitted, halves
 if TYPE_CHECKING:
     from tacit.core import System
 
-SMALL: dict[str, Any] = {"steps": 1000}
+SMALL: dict[str, Any] = {"steps": 600}
 PAPER = {"stability": 0.0, "balance": 1.0}
 """What makes the game, and RIM's objective, the published one."""
 
@@ -35,7 +35,8 @@ def systems() -> dict[str, System]:
 def run(context: Context) -> Result:
     """Fit without labels; clusters of unseen rows take the commonest class of their fitted rows."""
     rows = halves(context)
-    made = fitted(context, systems(), rows.path, rows.fit_load, **(SMALL if context.small else {}))
+    chosen = {k: v for k, v in systems().items() if not context.small or "paper" not in k}
+    made = fitted(context, chosen, rows.path, rows.fit_load, **(SMALL if context.small else {}))
     scores = {name: {s: clustered(m, rows) for s, m in of.items()} for name, of in made.items()}
     extra = {f"ACC of CatGAN 10, seed {s}": v["ACC"] for s, v in scores["CatGAN 10"].items()}
     for name, of in scores.items():

@@ -152,7 +152,7 @@ def averaged(by_seed: dict[int, dict[str, float]]) -> dict[str, float]:
 def run(context: Context) -> Result:
     """Both games on the same rows; L_I over 10,000 samples of each; numbers moved through 200 latents."""
     rows = halves(context)
-    made = fitted(context, systems(), rows.path, rows.fit_load, **({"steps": 1500} if context.small else {}))
+    made = fitted(context, systems(), rows.path, rows.fit_load, **({"steps": 800} if context.small else {}))
     told = {s: nats(m) for s, m in made["InfoGAN"].items()}
     plain = {s: nats(read_again(m, 300 if context.small else 2000)) for s, m in made["GAN"].items()}
     extra = {f"GAN {k}": v for k, v in averaged(plain).items()} | {k: v for k, v in averaged(told).items() if k != "category_1"}
@@ -175,17 +175,21 @@ def holds(result: Result) -> bool:
 
 
 def cluster_systems() -> dict[str, InfoGAN]:
-    """The paper's game, and beside it small random affine maps of what D and Q see and what is asked of the category on real rows."""
+    """The paper's game, and beside it small random affine maps of what D and Q see and what is asked of the category on real rows.
+
+    λ = 0.1 for the category was chosen on usps (balanced): at 1 the code settles before real rows can bend it (ACC .71 after 1,300
+    updates; .79 after 600 at 0.1, one seed each).
+    """
     from tacit.augmentations import AutoAugmentation
     from tacit.systems import InfoGAN
 
-    return {"the paper's game": InfoGAN(), "on real rows too": InfoGAN(augment=AutoAugmentation(), real=1.0)}
+    return {"the paper's game": InfoGAN(), "on real rows too": InfoGAN(augment=AutoAugmentation(), real=1.0, discrete=0.1)}
 
 
 def clusters(context: Context) -> Result:
     """The categorical code of unseen rows, beside their labels."""
     rows: Halves = halves(context)
-    made = fitted(context, cluster_systems(), rows.path, rows.fit_load, **({"steps": 1500} if context.small else {}))
+    made = fitted(context, cluster_systems(), rows.path, rows.fit_load, **({"steps": 800} if context.small else {}))
     scores = {name: {s: clustered(m, rows) for s, m in of.items()} for name, of in made.items()}
     claimed = scores["on real rows too"]
     extra = {f"{name} {k}": v for name, of in scores.items() for k, v in averaged(of).items()}
