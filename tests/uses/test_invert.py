@@ -197,6 +197,11 @@ def test_a_model_says_why_it_cannot(models):
         models["gan"].invert(x, start="middle")
 
 
+def test_a_decoder_that_draws_its_rows_is_refused():
+    with pytest.raises(tacit.InputError, match="without a gradient"):
+        invert(lambda z: (z > 0).float(), torch.zeros(2, 3), tacit.Gaussian(3))
+
+
 def test_a_model_interpolates(models):
     model = models["clustergan"]
     a, b = (model.system.latents.join(model.system.latents.sample(4, Rng(s))).numpy() for s in (0, 1))

@@ -128,7 +128,12 @@ def _descend(
     rate = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
     with torch.enable_grad():
         for _ in range(steps):
-            (z.grad,) = torch.autograd.grad(loss(z, category, target).sum(), z)
+            now = loss(z, category, target).sum()
+            if not now.requires_grad:
+                raise InputError(
+                    "invert got a decoder without a gradient, one that draws its rows; expected a differentiable one; encode the rows"
+                )
+            (z.grad,) = torch.autograd.grad(now, z)
             adam.step()
             rate.step()
             with torch.no_grad():
@@ -141,8 +146,8 @@ def _descend(
         if polish:
             size = max(1, at_once // free.shape[1])
             nearer = torch.cat([refined(slice(i, i + size)) for i in range(0, len(x), size)])
-            now = loss(nearer, chosen, x)
-            free, least = torch.where((now < least)[:, None], nearer, free), torch.minimum(now.nan_to_num(nan=math.inf), least)
+            there = loss(nearer, chosen, x)
+            free, least = torch.where((there < least)[:, None], nearer, free), torch.fmin(there, least)
         codes = whole(free, chosen)
     if prior is None or not prior.n_categories:
         return Inversion(codes, least, torch.full_like(which, -1))
