@@ -14,15 +14,17 @@ from tacit.core import System, from_json, to_json
 
 
 def clusterers(small: bool) -> dict[str, System]:
-    """A PixelCNN that fits two cores: two layers of 8 channels (small: three of 16), in which a pixel sees little, so that the code must say
-    the rest.
+    """A PixelCNN that fits two cores, in which a pixel sees little, so that the code must say the rest.
+
+    Two layers of 8 channels; ``small``: three of 16.
     """
     from tacit.networks.mlp import MLP
     from tacit.systems.autoencoders.pixelgan import ClusterPixelGAN
 
-    width = 128 if small else 500
+    width, layers, channels = (128, 3, 16) if small else (500, 2, 8)
     nets: dict[str, Any] = {
-        "networks": MLP(widths=(width, width), critic_act="relu"), "critic_networks": MLP(widths=(width, width)), "channels": 16 if small else 8, "layers": 3 if small else 2,
+        "networks": MLP(widths=(width, width), critic_act="relu"), "critic_networks": MLP(widths=(width, width)), "layers": layers,
+        "channels": channels,
     }  # fmt: skip
     return {f"K={k}": ClusterPixelGAN(n_clusters=k, **nets) for k in ((10,) if small else (30, 10))}
 
