@@ -129,7 +129,7 @@ def test_few_labels_name_the_classes():
     y = np.arange(300) % 3
     nets = tacit.MLP(widths=(32,), critic_act="relu")
     system = tacit.SemiSupervisedAAE(n_classes=3, latent_dim=2, networks=nets, critic_networks=nets)
-    model = tacit.fit(system, {"x": x, "labelled": (x[:9], y[:9])}, steps=150, batch_size=50, precision="float32")
+    model = tacit.fit(system, {"x": x, "labelled": (x[:9], y[:9])}, steps=300, batch_size=50, precision="float32")
     assert (model.predict(fresh) == np.arange(60) % 3).mean() > 0.8
 
 
