@@ -29,7 +29,7 @@ def run(context: Context) -> Result:
     first = next(iter(found))
     return Result(
         {seed: 100 * (1 - row["surest"]) for seed, row in found[first].items()},
-        figures(found, "surest", "purity", "ACC", "NMI", "ARI", "clusters", "minutes"),
+        figures(found, "surest", "many-to-one", "purity", "ACC", "NMI", "ARI", "clusters", "minutes"),
         "% of unseen rows whose cluster bears another label; clusters are named by the fitted row that is surest of each, as in the paper "
         "(there a row of a validation set); with the term on changed rows, which the paper lacks",
     )  # fmt: skip

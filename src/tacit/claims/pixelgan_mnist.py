@@ -37,7 +37,7 @@ def run_clusters(context: Context) -> Result:
     first = next(iter(found))
     return Result(
         {seed: 100 * (1 - row["surest"]) for seed, row in found[first].items()},
-        figures(found, "surest", "purity", "ACC", "NMI", "ARI", "clusters", "minutes"),
+        figures(found, "surest", "many-to-one", "purity", "ACC", "NMI", "ARI", "clusters", "minutes"),
         "% of unseen rows whose cluster bears another label; clusters are named by the fitted row that is surest of each (many-to-one); "
         "pictures thresholded at 1/2, two gated layers of 8 channels (small: three of 16)",
     )  # fmt: skip
