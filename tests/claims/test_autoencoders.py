@@ -32,6 +32,7 @@ def test_a_run_of_a_claim_measures_what_it_fitted():
     system = tacit.ClusterAAE(n_clusters=4, latent_dim=2, networks=tacit.MLP(widths=(8,)), critic_networks=tacit.MLP(widths=(8,)))
     row = one(to_json(system), "digits", {}, {}, 0, {"steps": 3, "precision": "float32"})
     assert 0 <= row["ACC"] <= row["purity"] <= 1 and 0 <= row["surest"] <= row["purity"] and 1 <= row["clusters"] <= 4
+    assert row["many-to-one"] == pytest.approx(row["purity"]), "the same rows name and are counted"
     found = {"a": {0: row, 1: {**row, "ACC": row["ACC"] + 0.1}}}
     assert figures(found, "ACC")["a ACC"] == pytest.approx(row["ACC"] + 0.05)
     assert figures(found, "ACC")["a ACC sd"] == pytest.approx(0.1 / np.sqrt(2))

@@ -48,10 +48,11 @@ def one(
             return torch.cat([model.system.chances(model.nets, x).float() for x in parts]).numpy()  # type: ignore[attr-defined]
 
     p, q = chances(known), chances(fresh)
-    c = q.argmax(1)
+    b, c = p.argmax(1), q.argmax(1)
     scores = {"ACC": metrics.accuracy, "purity": metrics.purity, "NMI": metrics.nmi, "ARI": metrics.ari}
     return {
         "surest": float((named_by_the_surest(p, known.labels, q) == fresh.labels).mean()),
+        "many-to-one": metrics.many_to_one(known.labels, b, fresh.labels, c, bootstrap=0).value,
         **{k: measure(fresh.labels, c, bootstrap=0).value for k, measure in scores.items()},
         "clusters": float(len(np.unique(c))), "minutes": model.info["seconds"] / 60, "peak_mb": model.info["peak_memory_mb"],
     }  # fmt: skip
@@ -62,8 +63,9 @@ def contest(
 ) -> Found:
     """Every system with every seed, two at a time on one thread each: name → seed → figure.
 
-    Figures on the rows of ``test``: ACC, the share right of a one-to-one match of clusters with classes (Hungarian); purity, of the
-    commonest class of each cluster among these rows; surest, of the label of the row of ``load`` that is surest of it; NMI, ARI.
+    Figures on the rows of ``test``: ACC, the share right of a one-to-one match of clusters with classes (Hungarian); many-to-one
+    and surest, of each cluster named by its commonest class among the rows of ``load``, or by the one of them that is surest of it;
+    purity, by its commonest class among the counted rows themselves; NMI, ARI.
     """
     from joblib import Parallel, delayed
 

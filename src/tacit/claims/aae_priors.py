@@ -59,7 +59,7 @@ def run(context: Context) -> Result:
     jobs = [(name, seed) for seed in context.seeds for name in systems(context.small)]
     made = {name: to_json(s) for name, s in systems(context.small).items()}
     rows = Parallel(n_jobs=min(2, os.cpu_count() or 1))(
-        delayed(one)(made[name], data, 3_000 if context.small else 10_000, seed) for name, seed in jobs
+        delayed(one)(made[name], data, 2_000 if context.small else 10_000, seed) for name, seed in jobs
     )
     least: dict[int, float] = {}
     extra: dict[str, list[float]] = {}
@@ -83,6 +83,6 @@ CLAIM = Claim(
     what="the smaller p of two MMD tests, 1,000 codes of unseen rows against 1,000 draws of the prior (not rejected)",
     run=run,
     threshold=lambda result: all(v >= LEVEL / result.extra["tests"] for v in result.values.values()),
-    minutes=8,
+    minutes=5,
     data=("mnist",),
 )

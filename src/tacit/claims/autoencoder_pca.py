@@ -22,7 +22,7 @@ def systems(small: bool) -> dict[tuple[str, int], tuple[System, int]]:
     from tacit.systems.autoencoders.autoencoder import Autoencoder
 
     dense, conv = MLP(widths=(500, 250), critic_act="relu"), DCGAN(width=8 if small else 16, critic_norm="batch")
-    steps = 1500 if small else 4000
+    steps = 1000 if small else 4000
     made: dict[tuple[str, int], tuple[System, int]] = {
         ("dense", d): (Autoencoder(latent_dim=d, networks=dense), steps) for d in ((4, 10) if small else (10, 32))
     }
@@ -91,6 +91,6 @@ CLAIM = Claim(
     what="PCA's mean squared error over the autoencoder's at the same code size, the least over sizes and architectures (more than 1)",
     run=run,
     threshold=lambda result: all(v > 1 for v in result.values.values()),
-    minutes=8,
+    minutes=3,
     data=("mnist",),
 )

@@ -21,11 +21,11 @@ def run(context: Context) -> Result:
     """Fitted on the 60,000, scored on the 10,000; ``small``: the 8 × 8 digits, 1,797 rows for both, K = 10."""
     small = context.small
     where = ("digits", {}, {}) if small else (context.data("mnist"), {"split": "train"}, {"split": "test"})
-    found = contest(context, systems(small), where[0], load=where[1], test=where[2], steps=2_000 if small else 10_000)
+    found = contest(context, systems(small), where[0], load=where[1], test=where[2], steps=1_500 if small else 14_000)
     first = next(iter(found))
     return Result(
         {seed: row["surest"] for seed, row in found[first].items()},
-        figures(found, "surest", "purity", "ACC", "NMI", "ARI", "clusters", "minutes"),
+        figures(found, "surest", "many-to-one", "purity", "ACC", "NMI", "ARI", "clusters", "minutes"),
         "share of unseen rows whose cluster bears their label; clusters are named by the fitted row that is surest of each (many-to-one, "
         "as in the paper); ACC is one-to-one",
     )  # fmt: skip
@@ -39,6 +39,6 @@ CLAIM = Claim(
     run=run,
     threshold=lambda r: sum(r.values.values()) / len(r.values) >= 0.79 and r.extra["K=30 surest"] >= 0.90,
     small_threshold=0.6,
-    minutes=16,
+    minutes=4,
     data=("mnist",),
 )

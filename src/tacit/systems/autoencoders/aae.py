@@ -235,7 +235,7 @@ class SplitGame(LatentGame):
     """
 
     abstract: ClassVar[bool] = True
-    penalty: Penalty = field(default_factory=lambda: GradientNorm(0.1))
+    penalty: Penalty = field(default_factory=lambda: GradientNorm(0.1, every=4))
     encoder_rule: Rule = field(default_factory=lambda: falling(1e-4))
     decoder_rule: Rule = field(default_factory=lambda: falling(1e-3))
     rule: Rule = field(default_factory=lambda: falling(1e-3))

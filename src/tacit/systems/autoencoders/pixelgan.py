@@ -127,7 +127,7 @@ class ClusterPixelGAN(PixelGame):
     (1797,)
     """
 
-    penalty: Penalty = field(default_factory=lambda: GradientNorm(0.1))
+    penalty: Penalty = field(default_factory=lambda: GradientNorm(0.1, every=4))
     encoder_rule: Rule = field(default_factory=lambda: falling(1e-4))
     rule: Rule = field(default_factory=lambda: falling(1e-3))
     n_clusters: int = 10
