@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, pdist
+from torch.nn.functional import cross_entropy
 
 from tacit.augmentations.auto import AutoAugmentation
 from tacit.core.game import Defaults, Phase, Player, Round, Terms, Turn
@@ -302,7 +303,7 @@ class SplitGame(LatentGame):
     def autoencoder(self, n: Nets, r: Round) -> Terms:
         out = n.G(self.represent(n, self.infer(n, r.x, r)))
         terms = {"reconstruction": (at_least_float32(out) - r.x).square().mean()}
-        return terms | ({"heads": (self.apart - pdist(n.W.weight.T)).relu().mean()} if self.summed else {})
+        return terms | ({"heads": (self.apart - between(n.W.weight.T)).relu().mean()} if self.summed else {})
 
     def critic(self, n: Nets, r: Round) -> Terms:
         with n.given():
@@ -412,3 +413,9 @@ class SemiSupervisedAAE(SplitGame):
 
     def predict(self, n: Nets, x: Tensor, rng: Rng) -> Tensor:
         return self.chances(n, x).argmax(1)
+
+
+def between(rows: Tensor) -> Tensor:
+    """Distances of every two of K rows, ``(K(K − 1)/2,)``; unlike ``pdist``, twice differentiable."""
+    i, j = torch.triu_indices(len(rows), len(rows), 1, device=rows.device)
+    return (rows[i] - rows[j]).norm(dim=1)
