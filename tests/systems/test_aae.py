@@ -85,6 +85,18 @@ def test_the_gradient_of_stability_is_that_of_the_changed_row_alone():
         torch.testing.assert_close(a, b)
 
 
+def test_no_category_is_ahead_at_first():
+    n, _ = game(tacit.ClusterAAE(n_clusters=3, latent_dim=2, **SMALL))
+    n.E.net[-1].bias.data[2] += 50
+    code = n.E(X)
+    torch.testing.assert_close(code[:, 2:].mean(0), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(code[:, 2:].std(0, unbiased=False), torch.full((3,), 2.0), atol=1e-2, rtol=0)
+    torch.testing.assert_close(code[:, :2], n.E.net(X)[:, :2])
+    n, _ = game(tacit.ClusterAAE(n_clusters=3, latent_dim=2, even=False, **SMALL))
+    n.E[-1].bias.data[2] += 50
+    assert (n.E(X)[:, 2:].argmax(1) == 0).all()
+
+
 def test_summed_codes_by_hand():
     system = tacit.ClusterAAE(n_clusters=3, latent_dim=2, summed=True, apart=2.0, **SMALL)
     n, r = game(system)
