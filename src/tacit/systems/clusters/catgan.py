@@ -46,7 +46,7 @@ class CategoricalDuel(Duel):
     """
 
     abstract: ClassVar[bool] = True
-    networks: Networks = field(default_factory=lambda: MLP(widths=(512, 512), norm="batch", init_std=0.02))
+    networks: Networks = field(default_factory=lambda: MLP(widths=(512, 512), norm="batch"))
     prior: Prior = field(default_factory=lambda: Gaussian(64))
     augment: Augmentation = field(default_factory=AutoAugmentation)
     balance: float = 3.0

@@ -49,7 +49,7 @@ class RIM(System):
     """
 
     n_clusters: int = 10
-    networks: Networks = field(default_factory=lambda: MLP(widths=(512, 512), init_std=0.02))
+    networks: Networks = field(default_factory=lambda: MLP(widths=(512, 512)))
     decay: float = 1e-4
     augment: Augmentation = field(default_factory=AutoAugmentation)
     balance: float = 3.0
