@@ -149,7 +149,9 @@ def test_few_labels_name_the_classes():
 def test_clusters_are_found_without_labels():
     x = make_vectors(600)
     nets = tacit.MLP(widths=(32,), critic_act="relu")
-    system = tacit.ClusterAAE(n_clusters=3, latent_dim=2, networks=nets, critic_networks=nets, augment=tacit.augmentations.Noise(0.5))
+    system = tacit.ClusterAAE(
+        n_clusters=3, latent_dim=2, networks=nets, critic_networks=nets, stability=3.0, augment=tacit.augmentations.Noise(0.5)
+    )
     model = tacit.fit(system, x, steps=300, batch_size=50, precision="float32")
     assert accuracy(np.arange(600) % 3, model.cluster(x)).value > 0.8
 

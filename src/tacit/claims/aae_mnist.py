@@ -10,7 +10,7 @@ from tacit.core import System
 
 
 def systems(small: bool) -> dict[str, System]:
-    """The same networks and updates for all; the last is the paper's game, without the term on changed rows."""
+    """The same networks and updates for all; the last has the term on changed rows as well, which the paper lacks."""
     from tacit.networks.mlp import MLP
     from tacit.systems.autoencoders.aae import ClusterAAE
 
@@ -18,20 +18,20 @@ def systems(small: bool) -> dict[str, System]:
     nets: dict[str, Any] = {"networks": MLP(widths=(width, width), critic_act="relu"), "critic_networks": MLP(widths=(width, width))}
     made: dict[str, System] = {f"K={k}": ClusterAAE(n_clusters=k, **nets) for k in ((10,) if small else (30, 16, 10))}
     k = 10 if small else 30
-    return made | {f"K={k}, the paper's game": ClusterAAE(n_clusters=k, stability=0.0, **nets)}
+    return made | {f"K={k}, with stability": ClusterAAE(n_clusters=k, stability=3.0, **nets)}
 
 
 def run(context: Context) -> Result:
     """Fitted on the 60,000, scored on the 10,000; ``small``: the 8 × 8 digits, 1,797 rows for both, K = 10."""
     small = context.small
     where = ("digits", {}, {}) if small else (context.data("mnist"), {"split": "train"}, {"split": "test"})
-    found = contest(context, systems(small), where[0], load=where[1], test=where[2], steps=1_000 if small else 4_000)
+    found = contest(context, systems(small), where[0], load=where[1], test=where[2], steps=1_000 if small else 5_000)
     first = next(iter(found))
     return Result(
         {seed: 100 * (1 - row["surest"]) for seed, row in found[first].items()},
         figures(found, "surest", "many-to-one", "purity", "ACC", "NMI", "ARI", "clusters", "minutes"),
         "% of unseen rows whose cluster bears another label; clusters are named by the fitted row that is surest of each, as in the paper "
-        "(there a row of a validation set); with the term on changed rows, which the paper lacks",
+        "(there a row of a validation set)",
     )  # fmt: skip
 
 

@@ -21,12 +21,12 @@ def systems(small: bool) -> dict[tuple[str, int], tuple[System, int]]:
     from tacit.networks.mlp import MLP
     from tacit.systems.autoencoders.autoencoder import Autoencoder
 
-    dense, conv = MLP(widths=(500, 250), critic_act="relu"), DCGAN(width=8 if small else 16, critic_norm="batch")
+    dense, conv = MLP(widths=(500, 250), critic_act="relu"), DCGAN(width=16, dense=256, critic_norm="batch", init_std=0.0)
     steps = 1000 if small else 4000
     made: dict[tuple[str, int], tuple[System, int]] = {
         ("dense", d): (Autoencoder(latent_dim=d, networks=dense), steps) for d in ((4, 10) if small else (10, 32))
     }
-    made["convolutional", 10] = Autoencoder(latent_dim=10, networks=conv), steps // 2
+    made["convolutional", 10] = Autoencoder(latent_dim=10, networks=conv), steps
     made["denoising", 10] = Autoencoder(latent_dim=10, networks=dense, noise=NOISE), steps
     return made
 

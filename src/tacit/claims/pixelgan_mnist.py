@@ -16,7 +16,7 @@ from tacit.core import System, from_json, to_json
 def clusterers(small: bool) -> dict[str, System]:
     """A PixelCNN that fits two cores, in which a pixel sees little, so that the code must say the rest.
 
-    Two layers of 8 channels; ``small``: three of 16.
+    Two layers of 8 channels; ``small``: three of 16. The last has not the term on changed rows, which the paper lacks.
     """
     from tacit.networks.mlp import MLP
     from tacit.systems.autoencoders.pixelgan import ClusterPixelGAN
@@ -26,19 +26,22 @@ def clusterers(small: bool) -> dict[str, System]:
         "networks": MLP(widths=(width, width), critic_act="relu"), "critic_networks": MLP(widths=(width, width)), "layers": layers,
         "channels": channels,
     }  # fmt: skip
-    return {f"K={k}": ClusterPixelGAN(n_clusters=k, **nets) for k in ((10,) if small else (30, 10))}
+    made: dict[str, System] = {f"K={k}": ClusterPixelGAN(n_clusters=k, **nets) for k in ((10,) if small else (30, 10))}
+    k = 10 if small else 30
+    return made | {f"K={k}, the paper's game": ClusterPixelGAN(n_clusters=k, stability=0.0, **nets)}
 
 
 def run_clusters(context: Context) -> Result:
     """Fitted on the 60,000, scored on the 10,000; ``small``: the 8 × 8 digits, 1,797 rows for both, K = 10."""
     small = context.small
     where = ("digits", {}, {}) if small else (context.data("mnist"), {"split": "train"}, {"split": "test"})
-    found = contest(context, clusterers(small), where[0], load=where[1], test=where[2], steps=500 if small else 4_000)
+    found = contest(context, clusterers(small), where[0], load=where[1], test=where[2], steps=500 if small else 3_000)
     first = next(iter(found))
     return Result(
         {seed: 100 * (1 - row["surest"]) for seed, row in found[first].items()},
         figures(found, "surest", "many-to-one", "purity", "ACC", "NMI", "ARI", "clusters", "minutes"),
         "% of unseen rows whose cluster bears another label; clusters are named by the fitted row that is surest of each (many-to-one); "
+        "with the term on changed rows; "
         "pictures thresholded at 1/2, two gated layers of 8 channels (small: three of 16)",
     )  # fmt: skip
 

@@ -242,7 +242,7 @@ class SplitGame(LatentGame):
     rule: Rule = field(default_factory=lambda: falling(1e-3))
     latent_dim: int = 5
     sigma: float = 1.0
-    stability: float = 3.0
+    stability: float = 0.0
     augment: Augmentation = field(default_factory=AutoAugmentation)
     even: bool = True
     summed: bool = False
@@ -349,7 +349,7 @@ class ClusterAAE(SplitGame):
 
     Args:
         n_clusters: K. latent_dim, sigma: width of z, standard deviation of its prior.
-        stability, augment: β_s and the small change T of a row; 0 for the paper's game.
+        stability, augment: β_s, beyond the paper, and the small change T of a row.
         summed, apart: the code of section 6 and how far its heads stay apart.
 
     >>> import tacit
