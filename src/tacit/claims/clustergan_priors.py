@@ -57,8 +57,8 @@ def run(context: Context) -> Result:
     return Result(
         margins, extra,
         "Hungarian ACC of the one-hot latent's encoder minus that of the best other prior (k-means on the codes) of the same seed; the "
-        f"paper's own terms, {common[1]} updates for each; with the terms on real rows of the default recipe, which need the one-hot, it is "
-        f"the claim clustergan-mnist. t-SNE: {where.name}",
+        f"paper's own terms, {common[1]} updates for each; with the terms on real rows of the default recipe, which need the one-hot, it "
+        f"is the claim clustergan-mnist. t-SNE: {where.name}",
     )  # fmt: skip
 
 
