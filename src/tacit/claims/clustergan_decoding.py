@@ -27,22 +27,20 @@ def run(context: Context) -> Result:
     folder = context.folder or Path(tempfile.mkdtemp(prefix="tacit-claim-"))
     if context.small:
         data, fit_load, test_load, rows = "digits", [], [], 300
-        options = ["--steps", "1000", "--networks", "mlp", "--networks.widths", "128,128", "--networks.norm", "batch"]
+        options = ["--steps", "1000", "--latent-dim", "8", "--networks", "mlp", "--networks.widths", "128,128", "--networks.norm", "batch"]
     else:
         data, fit_load, test_load, rows = context.data("mnist"), ["--split", "train"], ["--split", "test"], 500
-        options = ["--steps", "3000"]
+        options = ["--steps", "4000"]
     fit_and_score(replace(context, folder=folder), "clustergan", options, data, fit_load=fit_load, test_load=test_load)
     split = {} if context.small else {"split": "test"}
     found = {s: decoded(folder / f"clustergan-{s}", data, split, rows, s, context) for s in context.seeds}
     extra = {k: statistics.fmean(f[k] for f in found.values()) for k in next(iter(found.values()))}
-    margins = {
-        s: f["modified ACC"] - max(v for k, v in f.items() if k.startswith("plain") and k.endswith(("ACC", "k-means ACC")))
-        for s, f in found.items()
-    }
+    margins = {s: f["modified ACC"] - max(f["plain ACC"], f["plain k-means ACC"]) for s, f in found.items()}
     return Result(
         margins, extra,
-        f"ACC of the modified form on {rows} unseen rows minus the best of the plain form's four (either start, argmax of the one-hot "
-        "or k-means on the codes); the recovery is of rows that the model generated",
+        f"ACC of the modified form on {rows} unseen rows minus the better of the plain form's two (argmax of the one-hot part, k-means on "
+        "the codes), both from draws of the prior; from the encoder's codes and the encoder itself beside. The recovery is of rows that "
+        "the model generated, without the norm's weight and with second-order steps at the end",
     )  # fmt: skip
 
 
@@ -85,7 +83,7 @@ def decoded(folder: Path, data: str, split: dict[str, Any], rows: int, seed: int
     z = prior.join(prior.sample(100, Rng(seed))).numpy()
     made = model.decode(z)
     for name in ("plain", "modified"):
-        again = model.invert(made, seed=seed, form=name, options={"starts": 4 if name == "plain" else 1, "polish": 30})
+        again = model.invert(made, seed=seed, form=name, options={"starts": 4 if name == "plain" else 1, "weight": 0.0, "polish": 30})
         away = np.linalg.norm(again.codes - z, axis=1) / np.linalg.norm(z, axis=1)
         out |= {f"{name} relative error": float(away.mean()), f"{name} rows within .1": float((away < 0.1).mean())}
     return out

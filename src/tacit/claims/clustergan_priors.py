@@ -24,7 +24,6 @@ PRIORS = {
 PAPER = ["--beta-b", "0", "--beta-h", "0", "--beta-s", "0", "--augment", "none", "--critic-augment", "none"]
 """The paper's own terms."""
 
-RECIPE = "one-hot + Gaussian, default recipe"
 SCORES = ("ACC", "NMI", "ARI", "purity", "minutes")
 
 
@@ -33,14 +32,14 @@ def run(context: Context) -> Result:
     folder = context.folder or Path(tempfile.mkdtemp(prefix="tacit-claim-"))
     if context.small:
         data, fit_load, test_load = "digits", [], []
-        common = ["--steps", "1500", "--networks", "mlp", "--networks.widths", "128,128", "--networks.norm", "batch"]
+        common = ["--steps", "1000", "--networks", "mlp", "--networks.widths", "128,128", "--networks.norm", "batch"]
     else:
-        data, fit_load, test_load, common = context.data("mnist"), ["--split", "train"], ["--split", "test"], ["--steps", "6000"]
-    asked = {name: [*PAPER, *more, *common] for name, more in PRIORS.items()} | {RECIPE: common}
+        data, fit_load, test_load, common = context.data("mnist"), ["--split", "train"], ["--split", "test"], ["--steps", "8000"]
+    asked = {name: [*PAPER, *more, *common] for name, more in PRIORS.items()}
     found = {}
     for name, options in asked.items():
         context.say(f"{name}:")
-        own = replace(context, folder=folder / name.replace(" + ", "-").replace(", ", "-").replace(" ", "-"))
+        own = replace(context, folder=folder / name.replace(" + ", "-"))
         found[name] = fit_and_score(own, "clustergan", options, data, fit_load=fit_load, test_load=test_load)
     seed = context.seeds[0]
     runs = {n: folder / n.replace(" + ", "-") / f"clustergan-{seed}" for n in PRIORS}
@@ -58,7 +57,8 @@ def run(context: Context) -> Result:
     return Result(
         margins, extra,
         "Hungarian ACC of the one-hot latent's encoder minus that of the best other prior (k-means on the codes) of the same seed; the "
-        f"paper's own terms, {common[1]} updates for each; the default recipe, with its terms on real rows, apart. t-SNE: {where.name}",
+        f"paper's own terms, {common[1]} updates for each; with the terms on real rows of the default recipe, which need the one-hot, it "
+        f"is the claim clustergan-mnist. t-SNE: {where.name}",
     )  # fmt: skip
 
 
@@ -89,6 +89,6 @@ CLAIM = Claim(
     what="ACC on MNIST's test split of ClusterGAN's prior minus that of the best of three others, same training",
     run=run,
     threshold=0.0,
-    minutes=25,
+    minutes=30,
     data=("mnist",),
 )
