@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 _ROOMS = ("systems", "networks", "rules", "priors", "penalties", "objectives", "augmentations")
 _MODULES = ("data", "metrics", "report", "core", "sklearn", "callbacks", "diagnostics", *_ROOMS)
 _NAMES = {
-    "cluster_study": "study", "compare": "comparison", "fit": "engine", "resume": "engine", "Model": "model", "can": "model", "load": "model", "Part": "core",
+    "cluster_study": "study", "compare": "comparison", "fit": "engine",
+    "resume": "engine", "Model": "model", "can": "model", "load": "model", "Part": "core",
     "Player": "core", "Round": "core", "System": "core", "Turn": "core", "Defaults": "core", "Phase": "core", "Plateau": "core",
     "Diverged": "errors", "InputError": "errors", "Interrupted": "errors", "NotSupported": "errors", "TacitError": "errors",
 }  # fmt: skip

@@ -21,6 +21,8 @@ from tacit.study.views import Views, has_umap, layout, spectral_map
 from tacit.uses.graph import group_cells
 
 CELLS = 120
+FEW = 150
+"""Rows below which UMAP's layouts are not asked for."""
 
 
 @dataclass
@@ -147,7 +149,8 @@ def run(views: Views, rows: Rows, k: int, seed: int, thorough: bool, say: Callab
     add("Gaussian mixture", lambda: mixture(views.rows.points, k, seed), lambda v, kk, s: mixture(v.rows.points, kk, s, 1))
     add("k-NN spectral", lambda: spectral(views, k, seed), spectral)
     maps: list[np.ndarray] = []
-    if has_umap():
+    umap = has_umap() and rows.n >= FEW
+    if umap:
         flat: list[np.ndarray] = []
 
         def rows_layout() -> np.ndarray:
@@ -167,7 +170,8 @@ def run(views: Views, rows: Rows, k: int, seed: int, thorough: bool, say: Callab
             maps.append(layout(views.views, seed))
             return (*consensus(views, k, seed, maps), None)
     else:
-        notes.append("UMAP's candidates were left out, since umap-learn is not installed (pip install 'tacit[umap]').")
+        few = f"there are fewer than {FEW} rows" if has_umap() else "umap-learn is not installed (pip install 'tacit[umap]')"
+        notes.append(f"UMAP's candidates were left out, since {few}.")
 
         def together() -> tuple[np.ndarray, np.ndarray, None]:
             return (*consensus(views, k, seed), None)
@@ -179,8 +183,12 @@ def run(views: Views, rows: Rows, k: int, seed: int, thorough: bool, say: Callab
         from tacit.systems.clusters.spectralnet import SpectralNet
 
         data = rows.source if rows.pictures else rows.flat
-        for name, system in (("SpectralNet", SpectralNet(n_clusters=k)), ("ClusterGAN", ClusterGAN(n_clusters=k))):
-            add(name, lambda system=system: engine.fit(system, data, seed=seed).cluster(data), None)
+
+        def fitted(system: Any) -> Callable[[], np.ndarray]:
+            return lambda: engine.fit(system, data, seed=seed).cluster(data)
+
+        add("SpectralNet", fitted(SpectralNet(n_clusters=k)), None)
+        add("ClusterGAN", fitted(ClusterGAN(n_clusters=k)), None)
     return found, notes
 
 

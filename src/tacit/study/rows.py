@@ -93,7 +93,8 @@ def prepare(source: Source, counts: bool, seed: int, most: int) -> Rows:
     if counts or (d > WIDE and not rows.pictures):
         rows.components = reduced
         kept = min(d, Distilled.columns)
-        notes.append(f"Clusterers see {reduced} principal components of {'the' if kept == d else f'{kept:,} most variable of'} {d:,} columns.")
+        which = "the" if kept == d else f"the {kept:,} most variable of"
+        notes.append(f"Clusterers see {reduced} principal components of {which} {d:,} columns.")
     if rows.components or (rows.pictures and d > COMPONENTS):
         by = principal(some, reduced, Distilled.columns, seed)
         rows.flat = torch.cat([project(rows.flattened(x), by) for x in blocks(source, spec)]).numpy()

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from tacit import engine, metrics
 from tacit import data as data_
+from tacit import engine, metrics
 from tacit.data import Source
 from tacit.errors import InputError
 from tacit.files import atomic, write_json
 from tacit.model import Model
 from tacit.study import rows as rows_
 from tacit.study.candidates import Candidate, aligned, run
-from tacit.study.judge import CRITERIA, MEANING, ari, judge, sureness
+from tacit.study.judge import MEANING, judge, sureness
 from tacit.study.number import Suggestion, suggest
 from tacit.study.views import Views, views
 from tacit.systems.clusters.distilled import Distilled
@@ -74,7 +74,8 @@ class Study:
         """Everything but the rows and the model, for ``study.json``."""
         s = self.suggestion
         return {
-            "tacit": __version__, **self.about, "n_clusters": self.n_clusters, "sizes": np.bincount(self.labels, minlength=self.n_clusters).tolist(),
+            "tacit": __version__, **self.about, "n_clusters": self.n_clusters,
+            "sizes": np.bincount(self.labels, minlength=self.n_clusters).tolist(),
             "leftovers": int(self.leftovers.sum()), "sure": self.sure, "reasons": self.reasons,
             "suggestion": {"k": s.k, "rules": s.rules, "components": s.components, "table": s.table},
             "chosen": self.chosen.name, "agreement of the model with it on held-out rows": self.agreement,
@@ -162,7 +163,7 @@ def cluster_study(
     model.info["study"] = {"chosen": chosen.name, "sure": sure, "n_clusters": k}
     found = Study(
         model, labels, share, leftovers, k, suggestion, candidates, sure, reasons, agreement, {}, [*rows.notes, *notes],
-        {"data": source.name, "rows": source.n, "studied": rows.n, "shape": list(source.shape), "seed": seed, "counts": counts},
+        {"name": source.name, "rows": source.n, "studied": rows.n, "shape": list(source.shape), "seed": seed, "counts": counts},
         seen, rows, confused=confused(chosen, candidates, k),
     )  # fmt: skip
     found.about |= {
@@ -208,7 +209,7 @@ def distil(rows: rows_.Rows, chosen: Candidate, share: np.ndarray, seed: int) ->
             certain |= mine
     weights = np.where(held, 0.0, np.where(certain, 1.0, 0.1))
     system = Distilled(n_clusters=k, counts=rows.counts, components=rows.components)
-    steps = int(np.clip(20 * n / 256, 2000, 4000))
+    steps = int(np.clip(20 * n / 256, min(2000, 10 * n), 4000))
     source: Source = rows.source.with_labels(chosen.labels, [str(c) for c in range(k)])
     model = engine.fit(system, {"x": source}, weights=weights, steps=steps, batch_size=256, seed=seed)
     held_rows = rows.source.subset(np.flatnonzero(held))
@@ -261,4 +262,3 @@ def _write(found: Study, source: Source, folder: Path, page: bool) -> None:
         found.page = write(found, folder)
 
 
-__all__ = ["CRITERIA", "Study", "ari", "cluster_study"]

@@ -92,7 +92,7 @@ def views(rows: Rows, seed: int, say: Callable[[str], None], n_codes: int = CODE
     for m in range(n_codes):
         say(f"autoencoder {m + 1} of {n_codes}")
         system, data = autoencoder(rows)
-        steps = int(np.clip(15 * rows.n / 256, 1500, 4500))
+        steps = int(np.clip(15 * rows.n / 256, min(1500, rows.n), 4500))
         model = engine.fit(system, data, steps=steps, batch_size=256, seed=1000 * seed + m)
         found.append(look(f"code {m + 1}", model.encode(data), seed=seed))
     return Views([base, *found], seed, found)
