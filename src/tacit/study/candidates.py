@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,11 +18,15 @@ from sklearn.neighbors import KNeighborsClassifier
 from tacit.errors import InputError
 from tacit.study.rows import Rows
 from tacit.study.views import Views, has_umap, layout, spectral_map
-from tacit.uses.graph import group_cells
+from tacit.uses.graph import couple_cells, group_cells
 
 CELLS = 120
 FEW = 150
 """Rows below which UMAP's layouts are not asked for."""
+LARGE = 1_000_000
+"""Numbers above which a mixture takes one start."""
+DENSE = 20_000
+"""Rows that HDBSCAN looks at; the others go to the nearest of them."""
 
 
 @dataclass
@@ -62,7 +66,8 @@ def kmeans(views: Views, k: int, seed: int) -> np.ndarray:
 
 
 def mixture(points: np.ndarray, k: int, seed: int, n_init: int = 3) -> np.ndarray:
-    """A Gaussian mixture with full covariances."""
+    """A Gaussian mixture with full covariances; where there are many rows of many columns, from one start."""
+    n_init = 1 if points.size > LARGE else n_init
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         spread = float(points.var(0).mean()) or 1.0
@@ -75,11 +80,16 @@ def spectral(views: Views, k: int, seed: int) -> np.ndarray:
     return KMeans(k, n_init=10, random_state=seed).fit_predict(spectral_map(views.rows.graph, k, seed)[1])
 
 
-def cells(points: np.ndarray, graph: sp.csr_matrix, k: int, seed: int) -> np.ndarray:
-    """k-means cells of the points, grouped into k clusters of large modularity on the graph."""
+def cells(points: np.ndarray, k: int, seed: int) -> np.ndarray:
+    """Small k-means cells of the points, several for each of k clusters; ``(n,)``, 0 … m−1, none empty."""
     m = int(np.clip(len(points) // 8, k, max(CELLS, 6 * k)))
-    _, small = np.unique(KMeans(m, n_init=1, random_state=seed).fit_predict(points), return_inverse=True)
-    return group_cells(graph, small, min(k, int(small.max()) + 1), seed)[small]
+    return np.unique(KMeans(m, n_init=1, random_state=seed).fit_predict(points), return_inverse=True)[1]
+
+
+def grouped(graph: sp.csr_matrix, small: np.ndarray, k: int, seed: int, uneven: bool = False) -> np.ndarray:
+    """Cells grouped into k clusters on the graph: of large modularity, or by coupling, whatever their sizes."""
+    k = min(k, int(small.max()) + 1)
+    return (couple_cells(graph, small, k) if uneven else group_cells(graph, small, k, seed))[small]
 
 
 def aligned(to: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -105,13 +115,30 @@ def vote(found: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return best, hot[np.arange(len(hot)), best] / len(found)
 
 
-def consensus(views: Views, k: int, seed: int, maps: list[np.ndarray] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Cells of every view, of its shared spectral map and of other maps, grouped on the shared graph, and their vote."""
-    graph = views.shared()
+def tiles(views: Views, graph: sp.csr_matrix, k: int, seed: int, more: Sequence[np.ndarray] = ()) -> list[np.ndarray]:
+    """Cells of every view, of other maps and, last, of the spectral map of the shared graph."""
     points = {id(v.points): v.points for v in views.views}
-    spots = [*points.values(), *(maps or []), spectral_map(graph, max(round(1.6 * k), k), seed)[1]]
-    found = [cells(x, graph, k, seed + i) for i, x in enumerate(spots)]
-    return vote(found)
+    spots = [*points.values(), *more, spectral_map(graph, max(round(1.6 * k), k), seed)[1]]
+    return [cells(x, k, seed + i) for i, x in enumerate(spots)]
+
+
+def consensus(
+    views: Views, k: int, seed: int, more: Sequence[np.ndarray] = (), ways: Sequence[bool] = (False, True)
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Cells of every view grouped on the shared graph, and the vote of the groupings with its shares: for even and uneven sizes."""
+    graph = views.shared()
+    small = tiles(views, graph, k, seed, more)
+    return [vote([grouped(graph, c, k, seed, uneven) for c in small]) for uneven in ways]
+
+
+def again(uneven: bool) -> Callable[[Views, int, int], np.ndarray]:
+    """A repetition of the consensus: without one of its views."""
+    return lambda v, k, seed: consensus(one_less(v, seed), k, seed, ways=(uneven,))[0][0]
+
+
+def tidy(labels: np.ndarray) -> np.ndarray:
+    """Labels as 0 … k−1."""
+    return np.unique(labels, return_inverse=True)[1].astype(np.int64)
 
 
 def unused(labels: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -142,8 +169,7 @@ def run(views: Views, rows: Rows, k: int, seed: int, thorough: bool, say: Callab
             notes.append(f"{name} could not be run here: {' '.join(str(e).split())[:160]}")
             return
         labels, share, left = got if isinstance(got, tuple) else (got, None, None)
-        labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)
-        found.append(Candidate(name, labels, time.monotonic() - began, share, left, refit))
+        found.append(Candidate(name, tidy(labels), time.monotonic() - began, share, left, refit))
 
     add("k-means", lambda: kmeans(views, k, seed), kmeans)
     add("Gaussian mixture", lambda: mixture(views.rows.points, k, seed), lambda v, kk, s: mixture(v.rows.points, kk, s, 1))
@@ -166,17 +192,24 @@ def run(views: Views, rows: Rows, k: int, seed: int, thorough: bool, say: Callab
                 lambda v, kk, s: mixture(layout([v.codes[s % len(v.codes)]], s), kk, s),
             )  # fmt: skip
 
-        def together() -> tuple[np.ndarray, np.ndarray, None]:
-            maps.append(layout(views.views, seed))
-            return (*consensus(views, k, seed, maps), None)
+        say("shared layout")
+        maps.append(layout(views.views, seed))
     else:
         few = f"there are fewer than {FEW} rows" if has_umap() else "umap-learn is not installed (pip install 'tacit[umap]')"
         notes.append(f"UMAP's candidates were left out, since {few}.")
 
-        def together() -> tuple[np.ndarray, np.ndarray, None]:
-            return (*consensus(views, k, seed), None)
-
-    add("consensus of views", together, lambda v, kk, s: consensus(one_less(v, s), kk, s)[0])
+    say("consensus of views")
+    began = time.monotonic()
+    both = consensus(views, k, seed, maps)
+    whole = [float((share > 0.99).mean()) for _, share in both]
+    uneven = whole[1] > whole[0]
+    how = ("modularity, which favours clusters of like sizes", "coupling, whatever their sizes")
+    notes.append(
+        f"The consensus groups cells by {how[uneven]}: so its parts agree on {100 * max(whole):.0f} % of the rows, "
+        f"the other way on {100 * min(whole):.0f} %."
+    )
+    name = "consensus of views"
+    found.append(Candidate(name, tidy(both[uneven][0]), time.monotonic() - began, both[uneven][1], refit=again(uneven)))
     if thorough:
         from tacit import engine
         from tacit.systems.clusters.clustergan import ClusterGAN
@@ -198,7 +231,12 @@ def one_less(views: Views, seed: int) -> Views:
     return Views(kept, views.seed, views.codes)
 
 
-def density(points: np.ndarray) -> tuple[np.ndarray, None, np.ndarray]:
+def density(points: np.ndarray, seed: int = 0) -> tuple[np.ndarray, None, np.ndarray]:
     """HDBSCAN with clusters of at least one 120th of the rows; it finds its own number."""
-    found = HDBSCAN(min_cluster_size=max(len(points) // 120, 5), min_samples=min(10, len(points) - 1), copy=True).fit_predict(points)
-    return unused(found.copy(), points), None, found < 0
+    some = np.random.default_rng(seed).permutation(len(points))[:DENSE]
+    least, near = max(len(some) // 120, 5), min(10, len(some) - 1)
+    found = np.full(len(points), -1)
+    found[some] = HDBSCAN(min_cluster_size=least, min_samples=near, copy=True).fit_predict(points[some])
+    left = np.zeros(len(points), bool)
+    left[some] = found[some] < 0
+    return unused(found, points), None, left

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from tacit.study.candidates import cells
+from tacit.study.candidates import cells, grouped
 from tacit.study.judge import repeatability, samples
 from tacit.study.views import Views, spectral_map
 from tacit.uses.graph import modularity
@@ -40,8 +40,9 @@ def suggest(views: Views, seed: int, most_k: int = MOST_K, most_rows: int = 6000
     """Suggest a number of clusters from repetitions on random rows.
 
     *Eigengap*: k with the largest gap between the k-th and the next eigenvalue of the shared graph's L_sym (von Luxburg 2007), or
-    the number of parts that are not joined at all. *Stability*: the largest k whose repetitions agree nearly best (Ben-Hur et al.
-    2002). *Modularity*: the last k before the gain of one more cluster falls below .7 of the mean gain so far.
+    the number of parts that are not joined at all. *Stability*: the smallest k whose repetitions agree nearly best (Ben-Hur et al.
+    2002). *Modularity*: the last k before the gain of one more cluster falls below .7 of the mean gain so far. No rule goes
+    beyond the k of the largest modularity, after which one more cluster cuts more than chance would.
     """
     n = len(views.rows.points)
     most_k = max(2, min(most_k, n // 10))
@@ -57,16 +58,17 @@ def suggest(views: Views, seed: int, most_k: int = MOST_K, most_rows: int = 6000
         found = []
         for r, ((at, v), g) in enumerate(zip(parts, graphs, strict=True)):
             spots = [*v.codes, v.rows] if v.codes else [v.rows]
-            found.append((at, cells(spots[r % len(spots)].points, g, k, seed + r)))
+            found.append((at, grouped(g, cells(spots[r % len(spots)].points, k, seed + r), k, seed)))
         q = float(np.mean([modularity(g, labels) for g, (_, labels) in zip(graphs, found, strict=True)]))
         table.append(
             {"k": k, "modularity": q, "gain": (q - before) * k * (k - 1), "stability": repeatability(found), "gap": float(gaps[k - 1])}
         )
         before = q
-    stability = np.array([t["stability"] for t in table])
+    useful = table[: int(np.argmax([t["modularity"] for t in table])) + 1]
+    stability = np.array([t["stability"] for t in useful])
     rules = {
-        "eigengap": min(len(apart), most_k) if len(apart) > 1 else table[int(np.argmax([t["gap"] for t in table]))]["k"],
-        "stability": table[int(np.flatnonzero(stability >= stability.max() - TIE)[-1])]["k"],
+        "eigengap": min(len(apart), most_k) if len(apart) > 1 else useful[int(np.argmax([t["gap"] for t in useful]))]["k"],
+        "stability": useful[int(np.flatnonzero(stability >= stability.max() - TIE)[0])]["k"],
         "modularity": elbow([t["gain"] for t in table]),
     }
     return Suggestion(int(np.median(list(rules.values()))), rules, table, apart if len(apart) > 1 else [])

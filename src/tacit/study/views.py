@@ -92,7 +92,7 @@ def views(rows: Rows, seed: int, say: Callable[[str], None], n_codes: int = CODE
     for m in range(n_codes):
         say(f"autoencoder {m + 1} of {n_codes}")
         system, data = autoencoder(rows)
-        steps = int(np.clip(15 * rows.n / 256, min(1500, rows.n), 4500))
+        steps = int(np.clip(15 * rows.n / 256, min(1500, rows.n), 4000))
         model = engine.fit(system, data, steps=steps, batch_size=256, seed=1000 * seed + m)
         found.append(look(f"code {m + 1}", model.encode(data), seed=seed))
     return Views([base, *found], seed, found)
@@ -168,10 +168,11 @@ def layout(members: list[View], seed: int, dim: int = 10) -> np.ndarray:
             state = np.random.RandomState(seed)
             graphs.append(fuzzy_simplicial_set(v.points, at.shape[1], state, "euclidean", knn_indices=at, knn_dists=d)[0])
         a, b = find_ab_params(1.0, 0.0)
+        epochs = 500 if n <= 5_000 else 200 if n <= 30_000 else 100
         threads = torch.get_num_threads()
         try:
             found, _ = simplicial_set_embedding(
-                members[0].points, (sum(graphs) / len(graphs)).tocoo(), min(dim, n - 2), 1.0, a, b, 1.0, 5, 500 if n <= 10_000 else 200,
+                members[0].points, (sum(graphs) / len(graphs)).tocoo(), min(dim, n - 2), 1.0, a, b, 1.0, 5, epochs,
                 "spectral", np.random.RandomState(seed), "euclidean", {}, False, {}, False, euclidean_output=True, parallel=False,
             )  # fmt: skip
         finally:
