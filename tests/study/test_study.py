@@ -69,7 +69,7 @@ def test_the_folder_is_one_model_with_its_page(found):
     facts = json.loads((folder / "study.json").read_text())
     assert facts["n_clusters"] == 3 and facts["sizes"] == np.bincount(study.labels).tolist() and "labels, not used" in facts
     page = (folder / "study.html").read_text()
-    for title in ("Clusters", "Map", "How the choice was made", "What disagrees", "How many clusters", "Leftovers", "Beside the labels"):
+    for title in ("Clusters", "Map", "How the choice was made", "What disagrees", "How many clusters", "Leftovers", "Labels, not used"):
         assert f">{title}" in page, title
     assert "They were not used" in page and "label (not used)" in page
     with pytest.raises(tacit.InputError, match="already holds a study"):

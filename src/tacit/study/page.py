@@ -274,7 +274,7 @@ def beside(found: Study, f: Findings, labelled: np.ndarray | None) -> str:
     listed = table(["", "ACC", "NMI", "ARI"], rows, caption=caption, numeric=(1, 2, 3))
     inner = about.agreement(f, {})
     heat = inner[inner.index('<div class="wide"') : inner.rindex("</section>")] if '<div class="wide"' in inner else ""
-    return section("labels", "Beside the labels, which were not used", lead, listed, heat)
+    return section("labels", "Labels, not used", lead, listed, heat)
 
 
 def following(found: Study, folder: Path) -> str:
