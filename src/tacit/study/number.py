@@ -52,13 +52,12 @@ def suggest(views: Views, seed: int, most_k: int = MOST_K, most_rows: int = 6000
     sizes = np.bincount(connected_components(views.shared(), directed=False)[1])
     apart = sorted((int(s) for s in sizes if s >= max(0.01 * n, 10)), reverse=True)
     gaps = np.diff(values)
+    spots = [[*v.codes, v.rows][r % (len(v.codes) + 1)].points for r, (_, v) in enumerate(parts)]
+    small = [cells(x, most_k, seed + r) for r, x in enumerate(spots)]
     table: list[dict[str, Any]] = []
     before = 0.0
     for k in range(2, most_k + 1):
-        found = []
-        for r, ((at, v), g) in enumerate(zip(parts, graphs, strict=True)):
-            spots = [*v.codes, v.rows] if v.codes else [v.rows]
-            found.append((at, grouped(g, cells(spots[r % len(spots)].points, k, seed + r), k, seed)))
+        found = [(at, grouped(g, c, k, seed)) for (at, _), g, c in zip(parts, graphs, small, strict=True)]
         q = float(np.mean([modularity(g, labels) for g, (_, labels) in zip(graphs, found, strict=True)]))
         table.append(
             {"k": k, "modularity": q, "gain": (q - before) * k * (k - 1), "stability": repeatability(found), "gap": float(gaps[k - 1])}

@@ -17,6 +17,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 from tacit import engine
 from tacit.augmentations.auto import AutoAugmentation
 from tacit.core.game import System
+from tacit.engine.precision import has_bf16
 from tacit.networks.mlp import MLP
 from tacit.study.rows import Rows, widths
 from tacit.systems.autoencoders.autoencoder import Autoencoder
@@ -88,12 +89,15 @@ def views(rows: Rows, seed: int, say: Callable[[str], None], n_codes: int = CODE
     base = look("rows", rows.flat, seed=seed)
     if rows.flat.shape[1] < NARROW:
         return Views([base, *(View(f"rows, {k} neighbours", base.points, base.near, k) for k in (7, 15))], seed)
+    # Chosen by the machine and not by its load, so that the same study is the same again.
+    wide = max(widths(rows)) >= 2000 and has_bf16(torch.device("cpu")) and not torch.cuda.is_available()
+    precision = "bf16" if wide else "float32"
     found = []
     for m in range(n_codes):
         say(f"autoencoder {m + 1} of {n_codes}")
         system, data = autoencoder(rows)
         steps = int(np.clip(15 * rows.n / 256, min(1500, rows.n), 4000))
-        model = engine.fit(system, data, steps=steps, batch_size=256, seed=1000 * seed + m)
+        model = engine.fit(system, data, steps=steps, batch_size=256, seed=1000 * seed + m, precision=precision)
         found.append(look(f"code {m + 1}", model.encode(data), seed=seed))
     return Views([base, *found], seed, found)
 
@@ -168,7 +172,7 @@ def layout(members: list[View], seed: int, dim: int = 10) -> np.ndarray:
             state = np.random.RandomState(seed)
             graphs.append(fuzzy_simplicial_set(v.points, at.shape[1], state, "euclidean", knn_indices=at, knn_dists=d)[0])
         a, b = find_ab_params(1.0, 0.0)
-        epochs = 500 if n <= 5_000 else 200 if n <= 30_000 else 100
+        epochs = 500 if n <= 2_000 else 200 if n <= 30_000 else 100
         threads = torch.get_num_threads()
         try:
             found, _ = simplicial_set_embedding(
