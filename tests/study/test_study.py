@@ -19,7 +19,7 @@ SIZES = (60, 50, 30)
 def groups(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Three groups of 140 rows in all, well apart, in random order."""
     rng = np.random.default_rng(seed)
-    means = np.array([[0.0, 0, 0], [9.0, 0, 0], [0, 9.0, 0]])
+    means = 9.0 * np.eye(3)
     y = rng.permutation(np.repeat(np.arange(3), SIZES))
     return (means[y] + rng.normal(size=(len(y), 3))).astype(np.float32), y
 

@@ -40,7 +40,7 @@ def suggest(views: Views, seed: int, most_k: int = MOST_K, most_rows: int = 6000
     """Suggest a number of clusters from repetitions on random rows.
 
     *Eigengap*: k with the largest gap between the k-th and the next eigenvalue of the shared graph's L_sym (von Luxburg 2007), or
-    the number of parts that are not joined at all. *Stability*: the smallest k whose repetitions agree nearly best (Ben-Hur et al.
+    the number of parts that are not joined at all. *Stability*: the largest k whose repetitions agree nearly best (Ben-Hur et al.
     2002). *Modularity*: the last k before the gain of one more cluster falls below .7 of the mean gain so far. No rule goes
     beyond the k of the largest modularity, after which one more cluster cuts more than chance would.
     """
@@ -67,7 +67,7 @@ def suggest(views: Views, seed: int, most_k: int = MOST_K, most_rows: int = 6000
     stability = np.array([t["stability"] for t in useful])
     rules = {
         "eigengap": min(len(apart), most_k) if len(apart) > 1 else useful[int(np.argmax([t["gap"] for t in useful]))]["k"],
-        "stability": useful[int(np.flatnonzero(stability >= stability.max() - TIE)[0])]["k"],
+        "stability": useful[int(np.flatnonzero(stability >= stability.max() - TIE)[-1])]["k"],
         "modularity": elbow([t["gain"] for t in table]),
     }
     return Suggestion(int(np.median(list(rules.values()))), rules, table, apart if len(apart) > 1 else [])

@@ -16,6 +16,7 @@ from tacit.report import about, maps, sections, space
 from tacit.report.curves import short
 from tacit.report.gather import Findings
 from tacit.report.html import duration, frame, note, number, page, picture, section, table, text
+from tacit.study.candidates import FEW
 from tacit.study.judge import CRITERIA, MEANING, ari
 from tacit.study.run import Study
 from tacit.study.views import has_umap
@@ -102,7 +103,7 @@ def view(found: Study, f: Findings, labelled: np.ndarray | None, blob: dict[str,
     points = f.codes[at]
     flat = points.shape[1] == 2 and not found.views.codes
     first, second = [*sections.feature_names(f, f.model.spec.dim if f.model else 2), ""][:2]
-    chart = maps.arrange(points, ("umap",) if has_umap() else ("tsne",), 0, (first, second) if flat else None)
+    chart = maps.arrange(points, ("umap",) if has_umap() and found.rows.n >= FEW else ("tsne",), 0, (first, second) if flat else None)
     tints = [space.tint("cluster", f.clusters[at]), space.shade("how sure", found.share[rows])]
     tints += [{**space.tint(c.name, c.labels[rows]), "tags": False} for c in found.candidates]
     if labelled is not None:

@@ -209,7 +209,7 @@ def distil(rows: rows_.Rows, chosen: Candidate, share: np.ndarray, seed: int) ->
             certain |= mine
     weights = np.where(held, 0.0, np.where(certain, 1.0, 0.1))
     system = Distilled(n_clusters=k, counts=rows.counts, components=rows.components)
-    steps = int(np.clip(20 * n / 256, min(2000, 10 * n), 4000))
+    steps = int(np.clip(20 * n / 256, min(2000, 5 * n), 4000))
     source: Source = rows.source.with_labels(chosen.labels, [str(c) for c in range(k)])
     model = engine.fit(system, {"x": source}, weights=weights, steps=steps, batch_size=256, seed=seed, precision="float32")
     held_rows = rows.source.subset(np.flatnonzero(held))
