@@ -37,10 +37,10 @@ class Suggestion:
 
 
 def suggest(views: Views, seed: int, most_k: int = MOST_K, most_rows: int = 6000, repeats: int = 4) -> Suggestion:
-    """Suggest a number of clusters from repetitions on random rows.
+    """Suggest a number of clusters from repetitions on random rows, grouped by modularity and by coupling, the better of the two.
 
     *Eigengap*: k with the largest gap between the k-th and the next eigenvalue of the shared graph's L_sym (von Luxburg 2007), or
-    the number of parts that are not joined at all. *Stability*: the largest k whose repetitions agree nearly best (Ben-Hur et al.
+    the number of parts that are not joined at all. *Stability*: the smallest k whose repetitions agree nearly best (Ben-Hur et al.
     2002). *Modularity*: the last k before the gain of one more cluster falls below .7 of the mean gain so far. No rule goes
     beyond the k of the largest modularity, after which one more cluster cuts more than chance would.
     """
@@ -57,17 +57,22 @@ def suggest(views: Views, seed: int, most_k: int = MOST_K, most_rows: int = 6000
     table: list[dict[str, Any]] = []
     before = 0.0
     for k in range(2, most_k + 1):
-        found = [(at, grouped(g, c, k, seed)) for (at, _), g, c in zip(parts, graphs, small, strict=True)]
-        q = float(np.mean([modularity(g, labels) for g, (_, labels) in zip(graphs, found, strict=True)]))
+        ways = [
+            [(at, grouped(g, c, k, seed, uneven)) for (at, _), g, c in zip(parts, graphs, small, strict=True)] for uneven in (False, True)
+        ]
+        q = max(float(np.mean([modularity(g, labels) for g, (_, labels) in zip(graphs, found, strict=True)])) for found in ways)
         table.append(
-            {"k": k, "modularity": q, "gain": (q - before) * k * (k - 1), "stability": repeatability(found), "gap": float(gaps[k - 1])}
-        )
+            {
+                "k": k, "modularity": q, "gain": (q - before) * k * (k - 1), "stability": max(map(repeatability, ways)),
+                "gap": float(gaps[k - 1]),
+            }
+        )  # fmt: skip
         before = q
     useful = table[: int(np.argmax([t["modularity"] for t in table])) + 1]
     stability = np.array([t["stability"] for t in useful])
     rules = {
         "eigengap": min(len(apart), most_k) if len(apart) > 1 else useful[int(np.argmax([t["gap"] for t in useful]))]["k"],
-        "stability": useful[int(np.flatnonzero(stability >= stability.max() - TIE)[-1])]["k"],
+        "stability": useful[int(np.flatnonzero(stability >= stability.max() - TIE)[0])]["k"],
         "modularity": elbow([t["gain"] for t in table]),
     }
     return Suggestion(int(np.median(list(rules.values()))), rules, table, apart if len(apart) > 1 else [])
