@@ -66,18 +66,18 @@ def run(sets: Sequence[Rows], small_sets: Sequence[Rows], value: str, context: C
             )
     extra: dict[str, float] = {}
     for r in chosen:
-        facts = list(found[r.name].values())
+        runs = list(found[r.name].values())
         extra |= {
-            f"{r.name} ACC": statistics.fmean(map(acc, facts)), f"{r.name} {SPREAD}": spread(map(acc, facts)),
-            f"{r.name} loss": max(map(loss, facts)), f"{r.name} k suggested": statistics.fmean(f["suggestion"]["k"] for f in facts),
-            f"{r.name} leftovers": statistics.fmean(f["leftovers"] / f["rows"] for f in facts),
-            f"{r.name} processor minutes": statistics.fmean(f["cpu_seconds"] / 60 for f in facts),
-            f"{r.name} minutes": statistics.fmean(f["seconds"] / 60 for f in facts),
-            f"{r.name} MiB": max(f["peak_memory_mb"] for f in facts),
+            f"{r.name} ACC": statistics.fmean(map(acc, runs)), f"{r.name} {SPREAD}": spread(map(acc, runs)),
+            f"{r.name} loss": max(map(loss, runs)), f"{r.name} k suggested": statistics.fmean(f["suggestion"]["k"] for f in runs),
+            f"{r.name} leftovers": statistics.fmean(f["leftovers"] / f["rows"] for f in runs),
+            f"{r.name} processor minutes": statistics.fmean(f["cpu_seconds"] / 60 for f in runs),
+            f"{r.name} minutes": statistics.fmean(f["seconds"] / 60 for f in runs),
+            f"{r.name} MiB": max(f["peak_memory_mb"] for f in runs),
         }  # fmt: skip
-        names = sorted({c["name"] for f in facts for c in f["candidates"]})
+        names = sorted({c["name"] for f in runs for c in f["candidates"]})
         for name in names:
-            scores = [c["labels, not used"]["ACC"] for f in facts for c in f["candidates"] if c["name"] == name]
+            scores = [c["labels, not used"]["ACC"] for f in runs for c in f["candidates"] if c["name"] == name]
             extra[f"{r.name} candidate {name} ACC"] = statistics.fmean(scores)
         for which, name in PEERS.items():
             peer = beside(which, r.path(context), {"split": r.split} if r.split else {}, r.counts, r.k, context.seeds[0])
