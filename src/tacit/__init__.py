@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from tacit.engine import fit, resume
     from tacit.errors import Diverged, InputError, Interrupted, NotSupported, TacitError
     from tacit.model import Model, can, load
+    from tacit.study import cluster_study
 
 _ROOMS = ("systems", "networks", "rules", "priors", "penalties", "objectives", "augmentations")
 _MODULES = ("data", "metrics", "report", "core", "sklearn", "callbacks", "diagnostics", *_ROOMS)
 _NAMES = {
-    "compare": "comparison", "fit": "engine", "resume": "engine", "Model": "model", "can": "model", "load": "model", "Part": "core",
+    "cluster_study": "study", "compare": "comparison", "fit": "engine",
+    "resume": "engine", "Model": "model", "can": "model", "load": "model", "Part": "core",
     "Player": "core", "Round": "core", "System": "core", "Turn": "core", "Defaults": "core", "Phase": "core", "Plateau": "core",
     "Diverged": "errors", "InputError": "errors", "Interrupted": "errors", "NotSupported": "errors", "TacitError": "errors",
 }  # fmt: skip
@@ -58,6 +60,6 @@ def _room(name: str) -> Any:
 
 __all__ = [
     "Defaults", "Diverged", "InputError", "Interrupted", "Model", "NotSupported", "Part", "Phase", "Plateau", "Player", "Round",
-    "System", "TacitError", "Turn", "__version__", "augmentations", "can", "compare", "data", "diagnostics", "fit", "load", "metrics",
-    "networks", "objectives", "penalties", "priors", "report", "resume", "rules", "systems",
+    "System", "TacitError", "Turn", "__version__", "augmentations", "can", "cluster_study", "compare", "data", "diagnostics", "fit",
+    "load", "metrics", "networks", "objectives", "penalties", "priors", "report", "resume", "rules", "systems",
 ]  # fmt: skip

@@ -40,6 +40,7 @@ KNOWN = {
         "Rezende, Danilo Jimenez and Mohamed, Shakir and Wierstra, Daan",
         "Stochastic Backpropagation and Approximate Inference in Deep Generative Models",
     ),
+    "arXiv:1503.02531": ("Hinton, Geoffrey and Vinyals, Oriol and Dean, Jeff", "Distilling the Knowledge in a Neural Network"),
     "arXiv:1412.6980": ("Kingma, Diederik P. and Ba, Jimmy", "Adam: A Method for Stochastic Optimization"),
     "arXiv:1711.05101": ("Loshchilov, Ilya and Hutter, Frank", "Decoupled Weight Decay Regularization"),
     "arXiv:1611.04076": (

@@ -173,6 +173,10 @@ CASES: dict[str, Case] = {
     ),
     "kmeans": Case(lambda: tacit.KMeans(n_clusters=3, n_init=2)),
     "gaussianmixture": Case(lambda: tacit.GaussianMixture(n_clusters=3, n_init=1)),
+    "distilled": Case(
+        lambda: tacit.Distilled(n_clusters=3, components=4, networks=MLP, anchors=20),
+        streams=lambda x: {"x": (x, np.arange(len(x)) % 3)},
+    ),
     "spectralclustering": Case(lambda: tacit.SpectralClustering(n_clusters=3)),
 }
 

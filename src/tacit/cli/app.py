@@ -16,8 +16,8 @@ HELP = (
     "[bold]tacit cluster runs/demo NEW-DATA -o labels.csv[/] uses the result."
 )
 ORDER = (
-    "systems", "fit", "resume", "compare", "lab", "sample", "encode", "cluster", "invert", "evaluate", "diagnose", "features", "report",
-    "reproduce", "cite",
+    "systems", "fit", "resume", "compare", "lab", "cluster-study", "sample", "encode", "cluster", "invert", "evaluate", "diagnose",
+    "features", "report", "reproduce", "cite",
 )  # fmt: skip
 SHORT = {
     "systems": "List the systems: what each does, what it can be asked, its paper.",
@@ -25,6 +25,7 @@ SHORT = {
     "resume": "Go on with a run that was killed or interrupted.",
     "compare": "Set compositions side by side on one data set.",
     "lab": "The mode-collapse laboratory: compositions on a world whose modes are known.",
+    "cluster-study": "Rows and no labels: groups, how sure, one model that labels the next row.",
     "sample": "Generate rows: arrays, a table or a sheet of pictures.",
     "encode": "Codes of new rows.",
     "cluster": "Clusters of new rows, as a CSV file.",
@@ -93,6 +94,10 @@ def _command(name: str) -> tuple[Callable[[dict[str, Any]], int], str, list[Arg]
             [Arg("run", "The folder of the run"), Arg("data", "The data, if it has moved", False)],
             [*opts, sources.WEIGHTS],
         )
+    if name == "cluster-study":
+        from tacit.cli import study
+
+        return study.study, study.DOC, study.ARGS, study.OPTS
     if name == "sample":
         opts = [
             Opt("n", "INT", "How many", short="-n", default="64"),

@@ -166,6 +166,44 @@ def group_cells(graph: sp.csr_matrix, cells: np.ndarray, n_clusters: int, seed: 
     return best
 
 
+def couple_cells(graph: sp.csr_matrix, cells: np.ndarray, n_clusters: int, least: float = 0.01) -> np.ndarray:
+    """Group small cells into ``n_clusters`` clusters of any sizes: the pair that is coupled most is merged, again and again.
+
+    The coupling of two parts is e_ij / min(v_i, v_j), the share of the smaller one's edge weight that goes to the other: unlike a gain
+    of modularity it does not ask how large they are. While a part has less than ``least`` of the volume, the smallest is merged first.
+
+    Args:
+        graph: symmetric weights, ``(n, n)``.
+        cells: cell of every row, ``(n,)``, 0 … m−1, no cell empty.
+        n_clusters: clusters wanted, at most m.
+        least: share of the volume under which no cluster stays.
+
+    Returns:
+        Cluster of every cell, ``(m,)``, 0 … n_clusters−1.
+    """
+    m = int(cells.max()) + 1
+    hot = sp.csr_matrix((np.ones(len(cells)), (np.arange(len(cells)), cells)), shape=(len(cells), m))
+    e = np.asarray((hot.T @ graph @ hot).toarray(), dtype=np.float64)
+    e /= max(e.sum(), 1e-300)
+    v, group, alive = e.sum(1), np.arange(m), np.arange(m)
+    while len(alive) > n_clusters:
+        coupling = e[np.ix_(alive, alive)] / np.maximum(np.minimum(v[alive][:, None], v[alive][None]), 1e-300)
+        np.fill_diagonal(coupling, -1.0)
+        small = int(v[alive].argmin())
+        if v[alive[small]] < least:
+            i, j = small, int(coupling[small].argmax())
+        else:
+            i, j = (int(a) for a in np.unravel_index(int(coupling.argmax()), coupling.shape))
+        a, b = sorted((int(alive[i]), int(alive[j])))
+        e[a] += e[b]
+        e[:, a] += e[:, b]
+        e[b], e[:, b] = 0.0, 0.0
+        v[a] += v[b]
+        group[group == b] = a
+        alive = alive[alive != b]
+    return np.searchsorted(alive, group)
+
+
 def _within(b: np.ndarray, labels: np.ndarray) -> float:
     hot = np.eye(int(labels.max()) + 1)[labels]
     return float(((b @ hot) * hot).sum())

@@ -1,0 +1,90 @@
+"""How many clusters: three rules that look at different things, and their median."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.sparse.csgraph import connected_components
+
+from tacit.study.candidates import cells, grouped
+from tacit.study.judge import repeatability, samples
+from tacit.study.views import Views, spectral_map
+from tacit.uses.graph import modularity
+
+MOST_K = 20
+ELBOW = 0.7
+TIE = 0.01
+
+
+@dataclass
+class Suggestion:
+    """A suggested number of clusters and what it rests on.
+
+    Attributes:
+        k: the median of the rules.
+        rules: rule → its own number.
+        table: one dictionary for each k from 2: ``k``, ``modularity``, ``gain`` (of modularity from k−1 to k, relative to that of
+            perfectly separate clusters of equal size, 1/(k(k−1))), ``stability``, ``gap`` (between eigenvalues k and k+1).
+        components: sizes of the shared graph's parts that are not joined at all, where there are several of 1 % or more.
+    """
+
+    k: int
+    rules: dict[str, int]
+    table: list[dict[str, Any]] = field(default_factory=list)
+    components: list[int] = field(default_factory=list)
+
+
+def suggest(views: Views, seed: int, most_k: int = MOST_K, most_rows: int = 6000, repeats: int = 4) -> Suggestion:
+    """Suggest a number of clusters from repetitions on random rows, grouped by modularity and by coupling, the better of the two.
+
+    *Eigengap*: k with the largest gap between the k-th and the next eigenvalue of the shared graph's L_sym (von Luxburg 2007), or
+    the number of parts that are not joined at all. *Stability*: the smallest k whose repetitions agree nearly best (Ben-Hur et al.
+    2002). *Modularity*: the last k before the gain of one more cluster falls below .7 of the mean gain so far. No rule goes
+    beyond the k of the largest modularity, after which one more cluster cuts more than chance would.
+    """
+    n = len(views.rows.points)
+    most_k = max(2, min(most_k, n // 10))
+    parts = [(at, views.some(at)) for at in samples(n, seed + 17, repeats, most_rows)]
+    graphs = [v.shared() for _, v in parts]
+    values = np.mean([spectral_map(g, most_k + 2, seed)[0][: most_k + 1] for g in graphs], 0)
+    sizes = np.bincount(connected_components(views.shared(), directed=False)[1])
+    apart = sorted((int(s) for s in sizes if s >= max(0.01 * n, 10)), reverse=True)
+    gaps = np.diff(values)
+    spots = [[*v.codes, v.rows][r % (len(v.codes) + 1)].points for r, (_, v) in enumerate(parts)]
+    small = [cells(x, most_k, seed + r) for r, x in enumerate(spots)]
+    table: list[dict[str, Any]] = []
+    before = 0.0
+    for k in range(2, most_k + 1):
+        ways = [
+            [(at, grouped(g, c, k, seed, uneven)) for (at, _), g, c in zip(parts, graphs, small, strict=True)] for uneven in (False, True)
+        ]
+        q = max(float(np.mean([modularity(g, labels) for g, (_, labels) in zip(graphs, found, strict=True)])) for found in ways)
+        table.append(
+            {
+                "k": k, "modularity": q, "gain": (q - before) * k * (k - 1), "stability": max(map(repeatability, ways)),
+                "gap": float(gaps[k - 1]),
+            }
+        )  # fmt: skip
+        before = q
+    useful = table[: int(np.argmax([t["modularity"] for t in table])) + 1]
+    stability = np.array([t["stability"] for t in useful])
+    rules = {
+        "eigengap": min(len(apart), most_k) if len(apart) > 1 else useful[int(np.argmax([t["gap"] for t in useful]))]["k"],
+        "stability": useful[int(np.flatnonzero(stability >= stability.max() - TIE)[0])]["k"],
+        "modularity": elbow([t["gain"] for t in table]),
+    }
+    return Suggestion(int(np.median(list(rules.values()))), rules, table, apart if len(apart) > 1 else [])
+
+
+def elbow(gains: list[float]) -> int:
+    """The last k, from 2, before a gain falls below .7 of the mean of those before it.
+
+    >>> elbow([1.0, 0.9, 1.0, 0.2, 0.1])
+    4
+    """
+    for i in range(1, len(gains)):
+        if gains[i] < ELBOW * float(np.mean(gains[:i])):
+            return i + 1
+    return len(gains) + 1
