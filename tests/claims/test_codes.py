@@ -87,10 +87,11 @@ def test_a_generator_is_read_again_by_a_fresh_network_and_stays():
 
 @pytest.mark.parametrize(("bound", "change", "verdict"), [
     (2.28, {}, True), (2.2, {}, False), (2.28, {"GAN category_1": 1.2}, False), (2.28, {"slant monotone": 0.97}, False),
-    (2.28, {"stroke monotone": 0.5}, False),
+    (2.28, {"stroke monotone": 0.5}, False), (2.28, {"slant moved in rows": 0.8}, False), (2.28, {"stroke moved in rows": 0.85}, False),
 ])  # fmt: skip
 def test_infogan_is_judged_by_the_bound_the_gan_and_both_movements(bound, change, verdict):
-    extra = {"GAN category_1": 0.3, "slant monotone": 1.0, "stroke monotone": 1.0, **change}
+    extra = {"GAN category_1": 0.3, "slant monotone": 1.0, "stroke monotone": 1.0}
+    extra |= {"slant moved in rows": 0.95, "stroke moved in rows": 1.0, **change}
     assert infogan_mnist.CLAIMS[0].holds(Result({0: bound}, extra)) is verdict
 
 
