@@ -37,13 +37,15 @@ class Suggestion:
 
 
 def suggest(views: Views, seed: int, most_k: int = MOST_K, most_rows: int = 6000, repeats: int = 4) -> Suggestion:
-    """Suggest a number of clusters from repetitions on random rows, grouped by modularity and by coupling, the better of the two. The graph is that
-    which the codes share, where there are codes, since it is less noisy than that of the rows.
+    """Suggest a number of clusters from repetitions on random rows, grouped by modularity and by coupling, the better of the two.
+
+    The graph is that which the codes share, where there are codes, since it is less noisy than that of the rows.
 
     *Eigengap*: k with the largest gap between the k-th and the next eigenvalue of the shared graph's L_sym (von Luxburg 2007), or
     the number of parts that are not joined at all. *Stability*: the largest k whose repetitions agree to within .1 of the best
-    (Ben-Hur et al. 2002), or those parts, where all repetitions find them. *Modularity*: the last k before the gain of one more cluster falls below .7 of the mean gain so far. No rule goes
-    beyond the k of the largest modularity, after which one more cluster cuts more than chance would.
+    (Ben-Hur et al. 2002), or those parts, where all repetitions find them. *Modularity*: the last k before the gain of one more
+    cluster falls below .7 of the mean gain so far. No rule but the last goes beyond the k of the largest modularity, after which one
+    more cluster cuts more than chance would.
     """
     n = len(views.rows.points)
     most_k = max(2, min(most_k, n // 10))
