@@ -15,7 +15,7 @@ from tacit.uses.graph import modularity
 
 MOST_K = 20
 ELBOW = 0.7
-TIE = 0.01
+TIE, SAME = 0.1, 0.99
 
 
 @dataclass
@@ -39,20 +39,23 @@ class Suggestion:
 def suggest(views: Views, seed: int, most_k: int = MOST_K, most_rows: int = 6000, repeats: int = 4) -> Suggestion:
     """Suggest a number of clusters from repetitions on random rows, grouped by modularity and by coupling, the better of the two.
 
+    The graph is that which the codes share, where there are codes, since it is less noisy than that of the rows.
+
     *Eigengap*: k with the largest gap between the k-th and the next eigenvalue of the shared graph's L_sym (von Luxburg 2007), or
-    the number of parts that are not joined at all. *Stability*: the smallest k whose repetitions agree nearly best (Ben-Hur et al.
-    2002). *Modularity*: the last k before the gain of one more cluster falls below .7 of the mean gain so far. No rule goes
-    beyond the k of the largest modularity, after which one more cluster cuts more than chance would.
+    the number of parts that are not joined at all. *Stability*: the largest k whose repetitions agree to within .1 of the best
+    (Ben-Hur et al. 2002), or those parts, where all repetitions find them. *Modularity*: the last k before the gain of one more
+    cluster falls below .7 of the mean gain so far. No rule but the last goes beyond the k of the largest modularity, after which one
+    more cluster cuts more than chance would.
     """
     n = len(views.rows.points)
     most_k = max(2, min(most_k, n // 10))
     parts = [(at, views.some(at)) for at in samples(n, seed + 17, repeats, most_rows)]
-    graphs = [v.shared() for _, v in parts]
+    graphs = [v.shared(v.codes) for _, v in parts]
     values = np.mean([spectral_map(g, most_k + 2, seed)[0][: most_k + 1] for g in graphs], 0)
-    sizes = np.bincount(connected_components(views.shared(), directed=False)[1])
+    sizes = np.bincount(connected_components(views.shared(views.codes), directed=False)[1])
     apart = sorted((int(s) for s in sizes if s >= max(0.01 * n, 10)), reverse=True)
     gaps = np.diff(values)
-    spots = [[*v.codes, v.rows][r % (len(v.codes) + 1)].points for r, (_, v) in enumerate(parts)]
+    spots = [(v.codes or [v.rows])[r % max(len(v.codes), 1)].points for r, (_, v) in enumerate(parts)]
     small = [cells(x, most_k, seed + r) for r, x in enumerate(spots)]
     table: list[dict[str, Any]] = []
     before = 0.0
@@ -70,9 +73,10 @@ def suggest(views: Views, seed: int, most_k: int = MOST_K, most_rows: int = 6000
         before = q
     useful = table[: int(np.argmax([t["modularity"] for t in table])) + 1]
     stability = np.array([t["stability"] for t in useful])
+    parts_hold = 1 < len(apart) <= len(useful) + 1 and stability[len(apart) - 2] >= SAME
     rules = {
         "eigengap": min(len(apart), most_k) if len(apart) > 1 else useful[int(np.argmax([t["gap"] for t in useful]))]["k"],
-        "stability": useful[int(np.flatnonzero(stability >= stability.max() - TIE)[0])]["k"],
+        "stability": len(apart) if parts_hold else useful[int(np.flatnonzero(stability >= stability.max() - TIE)[-1])]["k"],
         "modularity": elbow([t["gain"] for t in table]),
     }
     return Suggestion(int(np.median(list(rules.values()))), rules, table, apart if len(apart) > 1 else [])
