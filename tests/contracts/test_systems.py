@@ -279,7 +279,7 @@ def test_refuses_bad_data(name, fitted, tmp_path):
 def test_refuses_more_clusters_than_points(name, tmp_path):
     case = CASES[name]
     system = dataclasses.replace(case.make(), n_clusters=60)
-    refused(lambda: tacit.fit(system, case.data(48), run=tmp_path / "run", **case.run), "60", "48")
+    refused(lambda: tacit.fit(system, case.given(case.data(48)), run=tmp_path / "run", **case.run), "60", "48")
     assert not (tmp_path / "run").exists()
 
 

@@ -37,7 +37,7 @@ def test_the_loss_by_hand(noise):
     n = Nets(system.nets(Spec(shape=(4,))))
     g = torch.Generator().manual_seed(0)
     x, e = torch.randn(6, 4, generator=g), torch.randn(6, 4, generator=g)
-    got = system.loss(n, Round(x=x, noise=e))
+    got = system.loss(n, Round(x=x, noise=e, t=torch.zeros(())))
     want = (n.D(n.E(x + noise * e)) - x).square().sum() / 24
     assert set(got) == {"reconstruction"}
     torch.testing.assert_close(got["reconstruction"], want)

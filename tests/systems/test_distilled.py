@@ -62,7 +62,7 @@ def test_leftovers_among_two_moons_in_noise():
 
 
 def test_rows_without_clusters_are_refused():
-    with pytest.raises(tacit.InputError, match="expected the cluster of every row"):
+    with pytest.raises(tacit.InputError, match="the data has no labels; expected every row to have one"):
         tacit.Distilled(n_clusters=2).fit(two()[0], steps=2)
     with pytest.raises(tacit.InputError, match="labels from 0 to 3"):
         tacit.Distilled(n_clusters=2).fit({"x": (two()[0], np.arange(300) % 4)}, steps=2)

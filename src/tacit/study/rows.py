@@ -92,11 +92,11 @@ def prepare(source: Source, counts: bool, seed: int, most: int) -> Rows:
         notes.append("The rows look like counts (whole numbers, mostly zeros): consider --counts, which divides each row by its total.")
     if counts or (d > WIDE and not rows.pictures):
         rows.components = reduced
-        kept = min(d, Distilled.columns)
+        kept = min(d, Distilled.max_columns)
         which = "the" if kept == d else f"the {kept:,} most variable of"
         notes.append(f"Clusterers see {reduced} principal components of {which} {d:,} columns.")
     if rows.components or (rows.pictures and d > COMPONENTS):
-        by = principal(some, reduced, Distilled.columns, seed)
+        by = principal(some, reduced, Distilled.max_columns, seed)
         rows.flat = torch.cat([project(rows.flattened(x), by) for x in blocks(source, spec)]).numpy()
     else:
         rows.flat = torch.cat([rows.flattened(x) for x in blocks(source, spec)]).numpy()

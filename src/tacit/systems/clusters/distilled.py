@@ -32,7 +32,7 @@ class Distilled(System):
 
     min_Q E H((1 − s)·e_c + s/K, Q(T(f(x)))): cross-entropy to the cluster c of a row, smoothed by s, under small changes T of the row.
 
-    f(x) is the scaled row, or, with ``components`` = p > 0, its first p principal components over the ``columns`` columns of largest
+    f(x) is the scaled row, or, with ``components`` = p > 0, its first p principal components over the ``max_columns`` columns of largest
     variance; with ``counts`` both are taken of log(1 + 10⁴·x/Σx). x ``(B, *shape)``; Q ``(B, K)`` logits. Learns from one stream, x, whose
     labels are the clusters, 0 … K−1. ``encode`` gives the shares softmax Q; ``score`` is −log of the row's gap, its distance to the
     fifth nearest of ``anchors`` fitted rows in p (or 50) principal components, over its cluster's fence for gaps (log-gaps above
@@ -44,7 +44,7 @@ class Distilled(System):
         n_clusters: K.
         counts: whether rows are counts, to be divided by their total.
         components: p; 0 works on the scaled rows themselves.
-        columns: columns that the components are taken of.
+        max_columns: columns that the components are taken of.
         networks: architecture of Q.
         smoothing: s.
         augment: T; of components it is relative to their mean square of 1.
@@ -62,7 +62,7 @@ class Distilled(System):
     n_clusters: int = 10
     counts: bool = False
     components: int = 0
-    columns: int = 2000
+    max_columns: int = 2000
     networks: Networks = field(default_factory=lambda: MLP(widths=(512, 256), critic_act="relu"))
     smoothing: float = 0.1
     augment: Augmentation = field(default_factory=AutoAugmentation)
@@ -76,9 +76,9 @@ class Distilled(System):
     defaults: ClassVar[Defaults] = Defaults(steps=2_000, batch_size=256)
 
     def validate(self) -> None:
-        if self.n_clusters < 1 or self.components < 0 or min(self.columns, self.anchors) < 1 or not 0 <= self.smoothing < 1:
+        if self.n_clusters < 1 or self.components < 0 or min(self.max_columns, self.anchors) < 1 or not 0 <= self.smoothing < 1:
             raise InputError(
-                f"Distilled got n_clusters={self.n_clusters}, components={self.components}, columns={self.columns}, "
+                f"Distilled got n_clusters={self.n_clusters}, components={self.components}, max_columns={self.max_columns}, "
                 f"anchors={self.anchors}, smoothing={self.smoothing}; expected 1 or more, 0 or more, 1 or more, 1 or more, "
                 "and a share below 1; mend the one that is not"
             )
@@ -96,7 +96,7 @@ class Distilled(System):
             raise InputError(
                 f"Distilled got n_clusters={self.n_clusters} for {n_rows} rows; expected no more clusters than rows; lower n_clusters"
             )
-        if self.components > min(n_rows, prod(spec.shape), self.columns):
+        if self.components > min(n_rows, prod(spec.shape), self.max_columns):
             raise InputError(
                 f"Distilled got components={self.components} for {n_rows} rows of {prod(spec.shape)} columns; expected no more than "
                 "either; lower components"
@@ -122,7 +122,7 @@ class Distilled(System):
 
     def look(self, n: Nets, world: World) -> dict[str, Tensor]:
         most = min(world.feed.n, max(2000, SAMPLE_NUMBERS // prod(world.spec.shape)))
-        return principal(self.flat(world.first(most)), self.components or 50, self.columns, world.seed)
+        return principal(self.flat(world.first(most)), self.components or 50, self.max_columns, world.seed)
 
     def rows(self, n: Nets, x: Tensor) -> Tensor:
         """f(x)."""
@@ -131,8 +131,6 @@ class Distilled(System):
         return self.flat(x).view_as(x)
 
     def draw(self, n: Nets, batch: Any, rng: Rng, memory: dict[str, Tensor]) -> Round:
-        if batch.y is None:
-            raise InputError("Distilled got rows without clusters; expected the cluster of every row as its label; give (X, clusters)")
         x = self.rows(n, batch.x)
         return Round(x=x, y=batch.y, t=self.augment.draw(x, rng))
 
