@@ -17,7 +17,8 @@ from tacit.core import Nets, Rng
 from tacit.core.game import Round
 from tacit.data import Spec
 from tacit.priors.one_hot_gaussian import MixedCode
-from tacit.systems.clusters.clustergan import REAL, entropy
+from tacit.systems.clusters.clustergan import REAL
+from tacit.uses.shares import entropy
 
 SPEC = Spec(shape=(4,))
 X = torch.randn(12, 4, generator=torch.Generator().manual_seed(0))

@@ -22,9 +22,9 @@ from tacit.priors.gaussian import Gaussian
 from tacit.priors.one_hot_gaussian import MixedLatent, OneHotGaussian
 from tacit.rules.optimisers import Adam
 from tacit.systems.autoencoders.vae import posterior
-from tacit.systems.clusters.clustergan import at_least_float32
 from tacit.systems.clusters.codes import CodeSpec
 from tacit.systems.games.adversarial import Adversarial, stateless
+from tacit.uses.shares import at_least_float32
 
 
 def falling(lr: float = 5e-4) -> Adam:

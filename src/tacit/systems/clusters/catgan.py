@@ -17,9 +17,9 @@ from tacit.errors import InputError
 from tacit.networks.mlp import MLP
 from tacit.priors.gaussian import Gaussian
 from tacit.rules.optimisers import Adam
-from tacit.systems.clusters.clustergan import entropy
 from tacit.systems.clusters.rim import agreement, few, predicted, sorted_rows
 from tacit.systems.games.adversarial import Duel
+from tacit.uses.shares import entropy
 
 
 class Certainty(nn.Module):

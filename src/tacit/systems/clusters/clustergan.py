@@ -20,6 +20,7 @@ from tacit.priors.one_hot_gaussian import OneHotGaussian
 from tacit.rules.optimisers import Adam
 from tacit.systems.games.adversarial import Adversarial
 from tacit.uses.graph import centroids_by_kmeans
+from tacit.uses.shares import at_least_float32, entropy
 
 REAL = ("balance", "certainty", "stability")
 
@@ -198,13 +199,3 @@ def on_real(logits: Tensor, changed: Tensor) -> Terms:
         "certainty": entropy(p).mean(),
         "stability": -(p.detach() * log_q).sum(1).mean(),
     }
-
-
-def at_least_float32(x: Tensor) -> Tensor:
-    """bf16 to float32; float64 stays."""
-    return x if x.dtype == torch.float64 else x.float()
-
-
-def entropy(p: Tensor) -> Tensor:
-    """−Σ p·log p over the last axis, in nats."""
-    return -(p * p.clamp_min(1e-12).log()).sum(-1)

@@ -18,9 +18,9 @@ from tacit.core.rng import Rng
 from tacit.errors import InputError
 from tacit.networks.mlp import MLP
 from tacit.rules.optimisers import Adam
-from tacit.systems.clusters.clustergan import at_least_float32
 from tacit.systems.clusters.codes import CodeSpec
 from tacit.uses.rows import fences, gap, log_normalised, principal, project
+from tacit.uses.shares import at_least_float32
 
 SAMPLE_NUMBERS = 1 << 26
 """Numbers in the rows that principal components are found on, at most, or 2,000 rows."""

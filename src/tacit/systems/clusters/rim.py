@@ -16,7 +16,7 @@ from tacit.core.rng import Rng
 from tacit.errors import InputError
 from tacit.networks.mlp import MLP
 from tacit.rules.optimisers import Adam
-from tacit.systems.clusters.clustergan import at_least_float32, entropy
+from tacit.uses.shares import at_least_float32, entropy
 
 
 @dataclass(frozen=True, kw_only=True)
