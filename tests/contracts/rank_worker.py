@@ -62,6 +62,14 @@ def main(out: str) -> None:
             (Path(out) / f"{name}.json").write_text(json.dumps(model.log))
     measure(Path(out), torch.distributed.get_rank())
     torch.distributed.destroy_process_group()
+    left = [t for t in threads() if "gloo" in t or "tcpstore" in t]
+    if left:
+        raise SystemExit(f"the process group was destroyed, but something holds it: threads {left} are still running")
+
+
+def threads() -> list[str]:
+    """Names of this process's threads, where the system tells."""
+    return [(t / "comm").read_text().strip() for t in Path("/proc/self/task").glob("*")]
 
 
 if __name__ == "__main__":

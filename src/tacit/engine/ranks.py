@@ -9,6 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from tacit.core.exchange import sum_over_ranks
 from tacit.errors import InputError
 
 
@@ -33,9 +34,7 @@ class Ranks:
             at = [i for i, t in enumerate(tensors) if t.dtype == dtype]
             flat = torch.cat([tensors[i].reshape(-1) for i in at])
             if flat.requires_grad and torch.is_grad_enabled():
-                from torch.distributed.nn.functional import all_reduce
-
-                flat = all_reduce(flat) / self.world  # type: ignore[no-untyped-call]
+                flat = sum_over_ranks(flat) / self.world
             else:
                 dist.all_reduce(flat)
                 flat /= self.world
@@ -77,6 +76,10 @@ def join() -> Ranks:
     if dist.is_available() and dist.is_initialized():
         return Ranks(dist.get_rank(), dist.get_world_size())
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ:
+        # Its functions keep the group of their import as a default, and optimisers import it: then destroy_process_group
+        # does not close the group, and its threads sometimes end the interpreter with SIGABRT.
+        import torch.distributed.nn.functional
+
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
         return Ranks(dist.get_rank(), dist.get_world_size())
     return Ranks()

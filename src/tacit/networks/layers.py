@@ -6,15 +6,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from tacit.core.exchange import sum_over_ranks
+
 
 def _world() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-
-
-def _mean_over_ranks(x: Tensor) -> Tensor:
-    from torch.distributed.nn.functional import all_reduce
-
-    return all_reduce(x) / _world()  # type: ignore[no-untyped-call]
 
 
 class BatchNorm(nn.BatchNorm1d):
@@ -34,7 +30,7 @@ class BatchNorm(nn.BatchNorm1d):
         x = input if input.dtype == torch.float64 else input.float()
         dims = [0, *range(2, x.dim())]
         shape = [1, -1, *[1] * (x.dim() - 2)]
-        moments = _mean_over_ranks(torch.stack([x.mean(dims), x.square().mean(dims)]))
+        moments = sum_over_ranks(torch.stack([x.mean(dims), x.square().mean(dims)])) / world
         mean, var = moments[0], moments[1] - moments[0].square()
         with torch.no_grad():
             n = x.numel() // x.shape[1] * world
