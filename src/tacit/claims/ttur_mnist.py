@@ -5,8 +5,8 @@ from __future__ import annotations
 from tacit.claims import Claim, Context, Result
 from tacit.claims._generators import contest, flat, summary
 
-SINGLE = ((1e-4, 1e-4), (2e-4, 2e-4), (5e-4, 5e-4))
-TWO = ((1e-4, 5e-4), (2e-4, 5e-4), (5e-4, 1e-4))
+SINGLE = ((2e-4, 2e-4), (5e-4, 5e-4), (1e-3, 1e-3), (2e-3, 2e-3))
+TWO = ((5e-4, 1e-3), (5e-4, 2e-3), (1e-3, 5e-4), (1e-3, 2e-3))
 
 
 def run(context: Context) -> Result:
