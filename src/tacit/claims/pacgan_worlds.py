@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from tacit.claims import Claim, Context, Result
 from tacit.claims._generators import contest, flat
 from tacit.core import System
+
+
+PACKS = ("PacDCGAN2", "PacDCGAN3", "PacDCGAN4")
 
 
 def plane(context: Context, world: str, steps: int) -> Result:
@@ -35,14 +39,13 @@ def ring8(context: Context) -> Result:
     return plane(context, "ring8", 3_000 if context.small else 20_000)
 
 
-def stacked(context: Context) -> Result:
-    """A quarter of the papers' widths, 20,000 updates."""
+def stacked(context: Context, steps: int = 20_000, kept: tuple[str, ...] = ("DCGAN", *PACKS, "ALI", "VEEGAN")) -> Result:
+    """A quarter of the papers' widths."""
     from tacit.comparison.laboratory import compositions
 
     world = f"stacked:{context.data('mnist')}"
-    kept = ("DCGAN", "PacDCGAN2") if context.small else ("DCGAN", "PacDCGAN2", "PacDCGAN3", "PacDCGAN4", "ALI", "VEEGAN")
+    kept, steps = (kept[:2], 1_500) if context.small else (kept, steps)
     made = {k: v for k, v in compositions(world, 8 if context.small else 16).items() if k in kept}
-    steps = 1_500 if context.small else 20_000
     found = contest(context, made, world, steps=steps, batch_size=60, samples=26_000)
     ratio = {seed: found["PacDCGAN2"][seed]["modes"] / max(found["DCGAN"][seed]["modes"], 1.0) for seed in context.seeds}
     return Result(ratio, flat(found, "modes", "reverse KL"), f"{steps:,} updates of 60 rows; a quarter of the papers' width")
@@ -70,6 +73,11 @@ CLAIMS = (
     Claim(
         id="pacgan-stacked", paper=LIN, published="modes of 1,000: DCGAN 99, PacDCGAN2 to PacDCGAN4 1,000; ALI 16, VEEGAN 150",
         what="modes that PacDCGAN2 captures on stacked digits over those of DCGAN (at least 2)",
-        run=stacked, threshold=2.0, minutes=120, data=("mnist",),
+        run=stacked, threshold=2.0, minutes=50, data=("mnist",),
+    ),
+    Claim(
+        id="pacgan-stacked-early", paper=LIN, published="modes of 1,000 when trained: DCGAN 99, PacDCGAN2 to PacDCGAN4 1,000",
+        what="modes that PacDCGAN2 captures on stacked digits over those of DCGAN (at least 2), after an eighth of those updates",
+        run=partial(stacked, steps=2_500, kept=("DCGAN", *PACKS)), threshold=2.0, minutes=6, data=("mnist",),
     ),
 )  # fmt: skip

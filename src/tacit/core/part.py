@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import re
 from typing import Any, ClassVar, get_type_hints
@@ -71,6 +72,7 @@ def named(cls: type[Part]) -> bool:
     return cls.__module__ == home or cls.__module__.startswith(home + ".")
 
 
+@functools.cache
 def hints(cls: type) -> dict[str, Any]:
     """Resolved types of a part's fields."""
     return get_type_hints(cls)

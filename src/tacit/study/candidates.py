@@ -25,8 +25,8 @@ FEW = 150
 """Rows below which UMAP's layouts are not asked for."""
 LARGE = 1_000_000
 """Numbers above which a mixture takes one start."""
-DENSE = 20_000
-"""Rows that HDBSCAN looks at; the others go to the nearest of them."""
+MANY = 20_000
+"""Rows that a mixture or HDBSCAN is fitted on, at most; the others go to its parts, or to the nearest of them."""
 
 
 @dataclass
@@ -66,13 +66,19 @@ def kmeans(views: Views, k: int, seed: int) -> np.ndarray:
 
 
 def mixture(points: np.ndarray, k: int, seed: int, n_init: int = 3) -> np.ndarray:
-    """A Gaussian mixture with full covariances; where there are many rows of many columns, from one start."""
+    """A Gaussian mixture with full covariances; of many rows a choice is fitted, and where they have many columns, from one start."""
     n_init = 1 if points.size > LARGE else n_init
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         spread = float(points.var(0).mean()) or 1.0
         fit = GaussianMixture(k, n_init=n_init, random_state=seed, reg_covar=1e-4 * spread)
-        return fit.fit_predict(points.astype(np.float64))
+        points = points.astype(np.float64)
+        return fit.fit(some_of(points, seed)).predict(points)
+
+
+def some_of(points: np.ndarray, seed: int) -> np.ndarray:
+    """At most ``MANY`` rows, drawn at random; all of them in their order where there are no more."""
+    return points if len(points) <= MANY else points[np.random.default_rng(seed).permutation(len(points))[:MANY]]
 
 
 def spectral(views: Views, k: int, seed: int) -> np.ndarray:
@@ -233,7 +239,7 @@ def one_less(views: Views, seed: int) -> Views:
 
 def density(points: np.ndarray, seed: int = 0) -> tuple[np.ndarray, None, np.ndarray]:
     """HDBSCAN with clusters of at least one 120th of the rows; it finds its own number."""
-    some = np.random.default_rng(seed).permutation(len(points))[:DENSE]
+    some = np.random.default_rng(seed).permutation(len(points))[:MANY]
     least, near = max(len(some) // 120, 5), min(10, len(some) - 1)
     found = np.full(len(points), -1)
     found[some] = HDBSCAN(min_cluster_size=least, min_samples=near, copy=True).fit_predict(points[some])

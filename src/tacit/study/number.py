@@ -1,4 +1,4 @@
-"""How many clusters: three rules that look at different things, and their median."""
+"""How many clusters: three rules that look at different things, and their median, or the one that leaves no doubt."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tacit.study.views import Views, spectral_map
 from tacit.uses.graph import modularity
 
 MOST_K = 20
-ELBOW = 0.7
+ELBOW = 0.5
 TIE, SAME = 0.1, 0.99
 
 
@@ -23,17 +23,19 @@ class Suggestion:
     """A suggested number of clusters and what it rests on.
 
     Attributes:
-        k: the median of the rules.
+        k: the median of the rules, or the number that all repetitions find and no larger one nearly.
         rules: rule → its own number.
         table: one dictionary for each k from 2: ``k``, ``modularity``, ``gain`` (of modularity from k−1 to k, relative to that of
             perfectly separate clusters of equal size, 1/(k(k−1))), ``stability``, ``gap`` (between eigenvalues k and k+1).
         components: sizes of the shared graph's parts that are not joined at all, where there are several of 1 % or more.
+        certain: whether k is the stability rule's alone.
     """
 
     k: int
     rules: dict[str, int]
     table: list[dict[str, Any]] = field(default_factory=list)
     components: list[int] = field(default_factory=list)
+    certain: bool = False
 
 
 def suggest(views: Views, seed: int, most_k: int = MOST_K, most_rows: int = 6000, repeats: int = 4) -> Suggestion:
@@ -44,8 +46,10 @@ def suggest(views: Views, seed: int, most_k: int = MOST_K, most_rows: int = 6000
     *Eigengap*: k with the largest gap between the k-th and the next eigenvalue of the shared graph's L_sym (von Luxburg 2007), or
     the number of parts that are not joined at all. *Stability*: the largest k whose repetitions agree to within .1 of the best
     (Ben-Hur et al. 2002), or those parts, where all repetitions find them. *Modularity*: the last k before the gain of one more
-    cluster falls below .7 of the mean gain so far. No rule but the last goes beyond the k of the largest modularity, after which one
-    more cluster cuts more than chance would.
+    cluster falls below half of the mean gain so far. No rule but the last goes beyond the k of the largest modularity, after which one
+    more cluster cuts more than chance would. The median of the three is suggested; but where all repetitions find the clusters of the
+    stability rule (.99), that k: the graph of a curve, such as a circle, can be cut into any number of parts, and its eigenvalues
+    lie farther apart the larger they are.
     """
     n = len(views.rows.points)
     most_k = max(2, min(most_k, n // 10))
@@ -79,14 +83,16 @@ def suggest(views: Views, seed: int, most_k: int = MOST_K, most_rows: int = 6000
         "stability": len(apart) if parts_hold else useful[int(np.flatnonzero(stability >= stability.max() - TIE)[-1])]["k"],
         "modularity": elbow([t["gain"] for t in table]),
     }
-    return Suggestion(int(np.median(list(rules.values()))), rules, table, apart if len(apart) > 1 else [])
+    certain = bool(stability[rules["stability"] - 2] >= SAME)
+    k = rules["stability"] if certain else int(np.median(list(rules.values())))
+    return Suggestion(k, rules, table, apart if len(apart) > 1 else [], certain)
 
 
 def elbow(gains: list[float]) -> int:
-    """The last k, from 2, before a gain falls below .7 of the mean of those before it.
+    """The last k, from 2, before a gain falls below half of the mean of those before it.
 
-    >>> elbow([1.0, 0.9, 1.0, 0.2, 0.1])
-    4
+    >>> elbow([1.0, 0.9, 1.0, 0.6, 0.2, 0.1])
+    5
     """
     for i in range(1, len(gains)):
         if gains[i] < ELBOW * float(np.mean(gains[:i])):

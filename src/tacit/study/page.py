@@ -104,6 +104,8 @@ def view(found: Study, f: Findings, labelled: np.ndarray | None, blob: dict[str,
     flat = points.shape[1] == 2 and not found.views.codes
     first, second = [*sections.feature_names(f, f.model.spec.dim if f.model else 2), ""][:2]
     chart = maps.arrange(points, ("umap",) if has_umap() and found.rows.n >= FEW else ("tsne",), 0, (first, second) if flat else None)
+    # Principal components show the least of the clusters.
+    opening = sorted(chart.views, key=lambda v: v.name == "PCA")
     tints = [space.tint("cluster", f.clusters[at]), space.shade("how sure", found.share[rows])]
     tints += [{**space.tint(c.name, c.labels[rows]), "tags": False} for c in found.candidates]
     if labelled is not None:
@@ -117,7 +119,7 @@ def view(found: Study, f: Findings, labelled: np.ndarray | None, blob: dict[str,
         fields = {"names": [named[j] for j in columns], "rows": [[short(v, 4) for v in row] for row in raw[:, columns].tolist()]}
     value = {
         "label": f"Map of {len(at)} rows",
-        "views": [space.view(v.name, v.note[0].upper() + v.note[1:], v.xy, v.axes) for v in chart.views],
+        "views": [space.view(v.name, v.note[0].upper() + v.note[1:], v.xy, v.axes) for v in opening],
         "tints": tints, "ids": [f"row {ids[r]}" for r in rows], "sprites": space.sprites(x, f.kind, *space.value_range(f)),
         "fields": fields,
     }  # fmt: skip
@@ -217,8 +219,9 @@ def numbers(found: Study) -> str:
         ("eigengap", [t["gap"] for t in s.table], "between eigenvalues k and k + 1 of the shared graph"),
     ]
     said = ", ".join(f"{name} says {k}" for name, k in s.rules.items())
+    how = "which all repetitions find alike and no larger number nearly" if s.certain else "the median of three rules"
     apart = f" The graph falls into {len(s.components)} parts that nothing joins." if s.components else ""
-    lead = f'<p class="hint">{text(f"Suggested: {s.k}, the median of three rules: {said}.{apart}")}</p>'
+    lead = f'<p class="hint">{text(f"Suggested: {s.k}, {how}: {said}.{apart}")}</p>'
     drawn = "".join(line(name, ks, values, hint, found.n_clusters) for name, values, hint in charts)
     rows = [[t["k"], f"{t['modularity']:.4f}", f"{t['gain']:.2f}", f"{t['stability']:.3f}", number(t["gap"], 3)] for t in s.table]
     listed = table(["k", "modularity", "gain", "stability", "gap"], rows, caption="Every number that was tried", numeric=range(1, 5))
