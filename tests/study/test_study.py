@@ -146,6 +146,13 @@ def test_parts_that_nothing_joins_are_the_number_of_clusters():
     assert s.rules["eigengap"] == 4 and s.components == [40, 40, 40, 40] and s.k == 4
 
 
+def test_curves_are_not_cut_into_as_many_parts_as_one_likes():
+    seen = views.views(rows.prepare(tacit.data.load("circles"), False, 0, 10_000), 0, lambda text: None)
+    s = number.suggest(seen, 0, most_k=20, repeats=2)
+    # Two of the rules, and so their median, see the curve and not the two circles.
+    assert s.k == 2 and s.certain and min(s.rules["eigengap"], s.rules["modularity"]) > 10
+
+
 def test_counts_are_told_from_other_numbers():
     rng = np.random.default_rng(0)
     counts = rng.poisson(0.3, size=(60, 80)).astype(np.float32)

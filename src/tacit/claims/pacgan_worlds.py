@@ -10,7 +10,6 @@ from tacit.claims import Claim, Context, Result
 from tacit.claims._generators import contest, flat
 from tacit.core import System
 
-
 PACKS = ("PacDCGAN2", "PacDCGAN3", "PacDCGAN4")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import importlib
 import re
 from typing import Any, ClassVar, get_type_hints
@@ -72,10 +71,14 @@ def named(cls: type[Part]) -> bool:
     return cls.__module__ == home or cls.__module__.startswith(home + ".")
 
 
-@functools.cache
+_HINTS: dict[type, dict[str, Any]] = {}
+
+
 def hints(cls: type) -> dict[str, Any]:
-    """Resolved types of a part's fields."""
-    return get_type_hints(cls)
+    """Resolved types of a part's fields; resolved once, since parts are also made inside training steps."""
+    if cls not in _HINTS:
+        _HINTS[cls] = get_type_hints(cls)
+    return _HINTS[cls]
 
 
 def _check_type(part: Part, name: str, value: Any) -> None:

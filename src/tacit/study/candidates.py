@@ -23,6 +23,8 @@ from tacit.uses.graph import couple_cells, group_cells
 CELLS = 120
 FEW = 150
 """Rows below which UMAP's layouts are not asked for."""
+STARTS = 8
+"""Starts of the mixture on the layout that all views share; from fewer it is often far below the likeliest."""
 LARGE = 1_000_000
 """Numbers above which a mixture takes one start."""
 MANY = 20_000
@@ -198,8 +200,11 @@ def run(views: Views, rows: Rows, k: int, seed: int, thorough: bool, say: Callab
                 lambda v, kk, s: mixture(layout([v.codes[s % len(v.codes)]], s), kk, s),
             )  # fmt: skip
 
-        say("shared layout")
-        maps.append(layout(views.views, seed))
+        def shared_layout() -> np.ndarray:
+            maps.append(layout(views.views, seed))
+            return mixture(maps[0], k, seed, STARTS)
+
+        add("shared UMAP + Gaussian mixture", shared_layout, lambda v, kk, s: mixture(layout(v.views, s), kk, s))
     else:
         few = f"there are fewer than {FEW} rows" if has_umap() else "umap-learn is not installed (pip install 'tacit[umap]')"
         notes.append(f"UMAP's candidates were left out, since {few}.")

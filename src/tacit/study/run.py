@@ -107,10 +107,10 @@ def cluster_study(
     """Cluster rows that nobody has labelled: run several clusterers, choose without labels, say how sure, leave one model.
 
     Candidates: k-means, Gaussian mixture and spectral clustering of the rows; UMAP with a Gaussian mixture and with HDBSCAN, of the
-    rows and of an autoencoder's code; and a consensus of the rows and several autoencoders. The choice is the best mean rank
-    of separation on the shared neighbour graph, stability and agreement with the others. Labels that the data has are compared
-    with at the end and are read nowhere before. The chosen clusters are taught to a network, which is the model, and whose answers
-    are the labels.
+    rows, of an autoencoder's code and of what all views share; and a consensus of the rows and several autoencoders. The choice is
+    the best mean rank of separation on the shared neighbour graph, stability and agreement with the others. Labels that the data has
+    are compared with at the end and are read nowhere before. The chosen clusters are taught to a network, which is the model, and
+    whose answers are the labels.
 
     Args:
         data: as :func:`tacit.data.load` takes it.
