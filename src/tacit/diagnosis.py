@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tacit import diagnostics
+from tacit.diagnostics.copies import copied
 from tacit.errors import NotSupported
 from tacit.model import Model
 
@@ -170,7 +170,7 @@ def vanishing(model: Model, real: Tensor, fake: Tensor) -> Finding:
     game: Any = model.system
     like = (model._device(), model._dtype())
     x, y = (t[:1000].to(*like) for t in (real, fake))
-    n = diagnostics._copy(model, torch.float64)
+    n = copied(model, torch.float64)
     x, y = x.double(), y.double().requires_grad_(True)
     objective = getattr(game, "objective", None)
     with torch.enable_grad():
@@ -257,7 +257,7 @@ def memorising(model: Model, real: Tensor, held_out: Any, rows: int, seed: int) 
     chosen = np.sort(np.random.default_rng(seed).permutation(source.n)[:rows])
     other = model.spec.prepare(source.take(chosen))
     verdict: Callable[..., Tensor] = model.system.verdict  # type: ignore[attr-defined]
-    n = diagnostics._copy(model, torch.float32).train(False)
+    n = copied(model, torch.float32).train(False)
     with torch.no_grad():
         seen, new = (torch.cat([verdict(n, p.float()) for p in t.split(512)]).double().numpy() for t in (real, other))
     test = mannwhitneyu(seen, new)
