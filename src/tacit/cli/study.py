@@ -72,7 +72,7 @@ def rows(found: Any) -> list[dict[str, Any]]:
     for c in found.candidates:
         row: dict[str, Any] = {"candidate": c.name + (" (chosen)" if c is found.chosen else ""), "k": c.k}
         row |= {k: f"{c.scores[k]:.3f}" if k in c.scores else "–" for k in ("modularity", "stability", "agreement")}
-        row["rank"] = "–" if c.rank is None else f"{c.rank:.2f}"
+        row["rank"] = "–" if c.rank is None else str(c.rank)
         if c.known:
             row["ACC, unused"] = f"{c.known['ACC']:.3f}"
         shown.append(row)

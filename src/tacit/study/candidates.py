@@ -43,7 +43,7 @@ class Candidate:
         seconds: what it took, without the views that several candidates share.
         refit: ``refit(views of some rows, k, seed) → labels``, for its stability; None where that is too dear.
         scores: modularity, stability, agreement.
-        rank: mean rank over the scores, 1 for the best; None where it could not be chosen.
+        rank: place, 1 for the choice; None where it could not be chosen.
         known: ACC, NMI and ARI where the data has labels, which nothing here reads.
     """
 
@@ -54,7 +54,7 @@ class Candidate:
     left: np.ndarray | None = None
     refit: Callable[[Views, int, int], np.ndarray] | None = None
     scores: dict[str, float] = field(default_factory=dict)
-    rank: float | None = None
+    rank: int | None = None
     known: dict[str, float] = field(default_factory=dict)
 
     @property

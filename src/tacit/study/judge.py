@@ -1,11 +1,10 @@
-"""Which candidate, and how sure: separation on the shared graph, stability, agreement. No label is read."""
+"""Which candidate, and how sure: of those that come out the same again, the best separated. No label is read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import rankdata
 
 from tacit import metrics
 from tacit.study.candidates import Candidate
@@ -20,7 +19,8 @@ MEANING = {
     "stability": f"mean adjusted Rand index between {REPEATS} repetitions on random rows with new seeds, on the rows that two share",
     "agreement": "mean adjusted Rand index with the other candidates",
 }
-CLOSE = 0.02
+TIE = 0.1
+"""Stability, in Rand indices, that a choice may be below the best."""
 
 
 def ari(a: np.ndarray, b: np.ndarray) -> float:
@@ -45,9 +45,11 @@ def repeatability(found: list[tuple[np.ndarray, np.ndarray]]) -> float:
 
 
 def judge(candidates: list[Candidate], views: Views, k: int, seed: int, say: Callable[[str], None]) -> Candidate:
-    """Score every candidate, rank those with k clusters by the mean of their three ranks, and return the first.
+    """Score every candidate, rank those with k clusters, and return the first.
 
-    A candidate that is too dear to repeat is ranked by the other two. Ties go to the larger modularity.
+    Of those whose stability is within .1 of the best, or that are too dear to repeat, the largest modularity is first; ties go to the
+    larger stability, then to the larger agreement. Modularity alone would halve a large cluster for the sake of like sizes, and
+    stability alone would take clusters that always come out the same because they are coarse.
     """
     graph = views.shared()
     parts = [(at, views.some(at)) for at in samples(views.rows.points.shape[0], seed)]
@@ -58,24 +60,25 @@ def judge(candidates: list[Candidate], views: Views, k: int, seed: int, say: Cal
         if c.refit is not None:
             say(f"repeating {c.name}")
             c.scores["stability"] = repeatability([(at, c.refit(v, k, seed + 1 + r)) for r, (at, v) in enumerate(parts)])
-    able = [c for c in candidates if c.k == k]
-    if not able:
-        able = list(candidates)
-    ranks: dict[int, list[float]] = {id(c): [] for c in able}
-    for name in CRITERIA:
-        have = [c for c in able if name in c.scores]
+    able = [c for c in candidates if c.k == k] or list(candidates)
+    least = max((c.scores["stability"] for c in able if "stability" in c.scores), default=0.0) - TIE
+
+    def place(c: Candidate) -> tuple[bool, float, float, float]:
         # Differences below a thousandth are none.
-        for c, r in zip(have, rankdata([-round(c.scores[name], 3) for c in have]), strict=True):
-            ranks[id(c)].append(float(r) / len(have))
-    for c in able:
-        c.rank = float(np.mean(ranks[id(c)]))
-    return min(able, key=lambda c: (c.rank, -c.scores["modularity"]))
+        values = (round(c.scores[name], 3) if name in c.scores else 1.0 for name in CRITERIA)
+        separate, stable, agreed = values
+        return stable < least, -separate, -stable, -agreed
+
+    able.sort(key=place)
+    for i, c in enumerate(able):
+        c.rank = i + 1
+    return able[0]
 
 
 def sureness(chosen: Candidate, candidates: list[Candidate]) -> tuple[str, list[str]]:
     """A word for how sure the choice is, and the reasons."""
     stable = chosen.scores.get("stability")
-    able = sorted((c for c in candidates if c.rank is not None), key=lambda c: c.rank or 0.0)
+    able = sorted((c for c in candidates if c.rank is not None), key=lambda c: c.rank or 0)
     rivals = [c for c in able if c is not chosen]
     agree = [ari(chosen.labels, c.labels) for c in rivals[:2]]
     reasons = []

@@ -140,14 +140,14 @@ def choice(found: Study) -> str:
             shown = f"{c.scores[k]:.3f}" if k in c.scores else "–"
             cells.append(f'<span class="best">{shown}</span>' if k in c.scores and c.scores[k] == best[k] else shown)
         left = "–" if c.left is None else f"{100 * c.left.mean():.1f} %"
-        cells += ["not ranked" if c.rank is None else f"{c.rank:.2f}", left, duration(c.seconds)]
+        cells += ["not ranked" if c.rank is None else str(c.rank), left, duration(c.seconds)]
         rows.append(cells)
     lead = (
-        "Each candidate is ranked by three measures that need no label; the first by mean rank is chosen. One that finds another "
-        "number of clusters by itself is shown and not ranked. The consensus is grouped on the same graph that modularity is taken of, "
-        "so its modularity speaks for it less than the others' does for them."
+        "Of the candidates that come out the same on other rows (a stability within 0.1 of the best) the one of largest modularity is "
+        "chosen, without any label. One that finds another number of clusters by itself is shown and not ranked. The consensus is "
+        "grouped on the same graph that modularity is taken of, so its modularity speaks for it less than the others' does for them."
     )
-    head = ["candidate", "clusters", *CRITERIA, "mean rank", "left over by itself", "time"]
+    head = ["candidate", "clusters", *CRITERIA, "rank", "left over by itself", "time"]
     caption = "Candidates, the chosen one first; the best figure of a column is bold"
     listed = table(head, rows, caption=caption, raw=True, numeric=range(1, 8))
     meaning = "".join(f"<li><b>{text(k)}</b>: {text(v)}</li>" for k, v in MEANING.items())

@@ -81,7 +81,7 @@ class Study:
             "chosen": self.chosen.name, "agreement of the model with it on held-out rows": self.agreement,
             "candidates": [
                 {
-                    "name": c.name, "clusters": c.k, **c.scores, "mean rank": c.rank, "seconds": round(c.seconds, 2),
+                    "name": c.name, "clusters": c.k, **c.scores, "rank": c.rank, "seconds": round(c.seconds, 2),
                     "left over": None if c.left is None else int(c.left.sum()), "labels, not used": c.known or None,
                 }
                 for c in self.candidates
@@ -108,8 +108,8 @@ def cluster_study(
 
     Candidates: k-means, Gaussian mixture and spectral clustering of the rows; UMAP with a Gaussian mixture and with HDBSCAN, of the
     rows, of an autoencoder's code and of what all views share; and a consensus of the rows and several autoencoders. The choice is
-    the best mean rank of separation on the shared neighbour graph, stability and agreement with the others. Labels that the data has
-    are compared with at the end and are read nowhere before. The chosen clusters are taught to a network, which is the model, and
+    the best separated on the shared neighbour graph of those that come out the same on other rows. Labels that the data has are
+    compared with at the end and are read nowhere before. The chosen clusters are taught to a network, which is the model, and
     whose answers are the labels.
 
     Args:
@@ -153,7 +153,7 @@ def cluster_study(
     candidates, notes = run(seen, rows, k, seed, thorough, say)
     chosen = judge(candidates, seen, k, seed, say)
     k = chosen.k
-    candidates.sort(key=lambda c: (c is not chosen, c.rank is None, c.rank or 0.0))
+    candidates.sort(key=lambda c: (c is not chosen, c.rank is None, c.rank or 0))
     sure, reasons = sureness(chosen, candidates)
     say(f"a network learns the clusters of: {chosen.name}")
     share = shares(chosen, candidates)
