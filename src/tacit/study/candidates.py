@@ -44,6 +44,7 @@ class Candidate:
         refit: ``refit(views of some rows, k, seed) → labels``, for its stability; None where that is too dear.
         scores: modularity, stability, agreement.
         rank: place, 1 for the choice; None where it could not be chosen.
+        fewer: it may be chosen with fewer clusters than asked, since it votes and a cluster can lose everywhere.
         known: ACC, NMI and ARI where the data has labels, which nothing here reads.
     """
 
@@ -55,6 +56,7 @@ class Candidate:
     refit: Callable[[Views, int, int], np.ndarray] | None = None
     scores: dict[str, float] = field(default_factory=dict)
     rank: int | None = None
+    fewer: bool = False
     known: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -220,7 +222,9 @@ def run(views: Views, rows: Rows, k: int, seed: int, thorough: bool, say: Callab
         f"the other way on {100 * min(whole):.0f} %."
     )
     name = "consensus of views"
-    found.append(Candidate(name, tidy(both[uneven][0]), time.monotonic() - began, both[uneven][1], refit=again(uneven)))
+    found.append(Candidate(name, tidy(both[uneven][0]), time.monotonic() - began, both[uneven][1], refit=again(uneven), fewer=True))
+    if found[-1].k < k:
+        notes.append(f"The consensus has {found[-1].k} clusters where {k} were asked: in the vote of its parts the others lost everywhere.")
     if thorough:
         from tacit import engine
         from tacit.systems.clusters.clustergan import ClusterGAN

@@ -45,7 +45,7 @@ def repeatability(found: list[tuple[np.ndarray, np.ndarray]]) -> float:
 
 
 def judge(candidates: list[Candidate], views: Views, k: int, seed: int, say: Callable[[str], None]) -> Candidate:
-    """Score every candidate, rank those with k clusters, and return the first.
+    """Score every candidate, rank those with k clusters, or fewer by a vote, and return the first.
 
     Of those whose stability is within .1 of the best, or that are too dear to repeat, the largest modularity is first; ties go to the
     larger stability, then to the larger agreement. Modularity alone would halve a large cluster for the sake of like sizes, and
@@ -60,7 +60,7 @@ def judge(candidates: list[Candidate], views: Views, k: int, seed: int, say: Cal
         if c.refit is not None:
             say(f"repeating {c.name}")
             c.scores["stability"] = repeatability([(at, c.refit(v, k, seed + 1 + r)) for r, (at, v) in enumerate(parts)])
-    able = [c for c in candidates if c.k == k] or list(candidates)
+    able = [c for c in candidates if c.k == k or (c.fewer and 1 < c.k < k)] or list(candidates)
     least = max((c.scores["stability"] for c in able if "stability" in c.scores), default=0.0) - TIE
 
     def place(c: Candidate) -> tuple[bool, float, float, float]:
