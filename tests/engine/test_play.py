@@ -6,6 +6,7 @@ import random
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from support import make_pictures, make_vectors
 from tacit.core import Field, Nets, Rng
 from tacit.core.game import Round
 from tacit.engine import compiled, precision
+from tacit.engine import run as engine_run
 
 RUN: dict[str, Any] = {"batch_size": 16, "precision": "float32", "log_every": 1}
 MLP = tacit.MLP(widths=(16,))
@@ -317,13 +319,16 @@ def test_a_time_budget_takes_fewer_steps_and_ends_schedules_where_they_should(mo
 
 
 def test_a_run_that_is_slower_than_estimated_stops_in_time(monkeypatch):
-    import time
-
+    """By a clock that moves .05 s a step, where the estimate was a hundred-thousandth."""
+    clock = [0.0]
     monkeypatch.setattr(precision, "timed", lambda run, device, repeats=3: (run(), 1e-5)[1])
-    began = time.monotonic()
-    model = tacit.fit(GAME, make_vectors(), steps=10_000, max_minutes=0.01, callbacks=[lambda s: time.sleep(0.05)], **RUN)
-    assert time.monotonic() - began < 5 and model.info["status"] == "stopped at the time budget"
-    assert 1 <= model.info["steps"] < 30
+    monkeypatch.setattr(engine_run, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+    def tick(state: dict[str, Any]) -> None:
+        clock[0] += 0.05
+
+    model = tacit.fit(GAME, make_vectors(), steps=10_000, max_minutes=0.01, callbacks=[tick], **RUN)
+    assert model.info["status"] == "stopped at the time budget" and 12 <= model.info["steps"] <= 14
 
 
 def test_callbacks_see_the_terms_and_stop_early(tmp_path):

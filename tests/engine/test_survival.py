@@ -8,9 +8,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from tacit import files
 from tacit.core import Nets, Rng
 from tacit.core.game import Round
 from tacit.engine import checkpoint
+from tacit.engine import run as engine_run
 
 SMALL = tacit.MLP(widths=(16,), norm="batch")
 GAME = tacit.GAN(prior=tacit.Gaussian(4), networks=SMALL)
@@ -346,13 +347,17 @@ def test_a_continued_model_resumes_with_its_own_scaling_and_row_weights(tmp_path
 
 
 def test_seconds_between_checkpoints(tmp_path, monkeypatch):
-    saved: list[float] = []
+    """By a clock that moves .06 s at every third step: the start, and each first reading by which a tenth has passed."""
+    clock, saved = [0.0], []
+    monkeypatch.setattr(engine_run, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     real = checkpoint.save
-    monkeypatch.setattr(checkpoint, "save", lambda *a: (saved.append(time.monotonic()), real(*a))[1])
-    tacit.fit(
-        GAME, make_vectors(), run=tmp_path / "run", steps=30, checkpoint_every="0.1s", callbacks=[lambda s: time.sleep(0.06)], **RUN
-    )
-    assert 3 <= len(saved) <= 8 and min(np.diff(saved)) >= 0.09
+    monkeypatch.setattr(checkpoint, "save", lambda *a: (saved.append(clock[0]), real(*a))[1])
+
+    def tick(state: dict[str, Any]) -> None:
+        clock[0] += 0.06
+
+    tacit.fit(GAME, make_vectors(), run=tmp_path / "run", steps=30, checkpoint_every="0.1s", callbacks=[tick], **RUN)
+    np.testing.assert_allclose(saved, 0.12 * np.arange(5), atol=1e-9)
 
 
 KILLS: list[int] = []
