@@ -175,6 +175,24 @@ def test_the_choice_is_the_best_separated_of_those_that_come_out_the_same():
     assert chosen is tried[1] and [c.rank for c in tried] == [2, 1]
 
 
+def test_clusters_that_nothing_joins_are_chosen_whatever_their_sizes():
+    """A long curve and a short one: halving the long one has the larger modularity and comes out the same each time."""
+    t = np.r_[np.linspace(0, 10, 400), np.linspace(0, 1, 40)].astype(np.float32)
+    y = np.repeat([0, 1], [400, 40])
+    seen = views.views(rows.prepare(tacit.data.load(np.c_[t, 5.0 * y].astype(np.float32)), False, 0, 1000), 0, lambda text: None)
+
+    def halved(v: views.Views, k: int, seed: int) -> np.ndarray:
+        return (v.rows.points[:, 0] > np.median(v.rows.points[:, 0])).astype(np.int64)
+
+    def whole(v: views.Views, k: int, seed: int) -> np.ndarray:
+        return (v.rows.points[:, 1] > v.rows.points[:, 1].mean()).astype(np.int64)
+
+    tried = [candidates.Candidate(n, f(seen, 2, 0), refit=f) for n, f in (("halved", halved), ("whole", whole))]
+    chosen = judge.judge(tried, seen, 2, 0, lambda text: None)
+    assert tried[0].scores["modularity"] > tried[1].scores["modularity"] and tried[0].scores["stability"] > 0.9
+    assert chosen is tried[1] and chosen.scores["cut"] == 0 < tried[0].scores["cut"]
+
+
 def test_counts_are_told_from_other_numbers():
     rng = np.random.default_rng(0)
     counts = rng.poisson(0.3, size=(60, 80)).astype(np.float32)

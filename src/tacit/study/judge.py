@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import scipy.sparse as sp
 
 from tacit import metrics
 from tacit.study.candidates import Candidate
@@ -17,8 +18,11 @@ CRITERIA = ("modularity", "stability", "agreement")
 MEANING = {
     "modularity": "edges of the shared neighbour graph inside clusters, above what the clusters' volumes make likely",
     "stability": f"mean adjusted Rand index between {REPEATS} repetitions on random rows with new seeds, on the rows that two share",
+    "cut": "share of the shared graph's edge weight that runs between clusters",
     "agreement": "mean adjusted Rand index with the other candidates",
 }
+APART = 2e-4
+"""Share of edge weight between clusters that is none."""
 TIE = 0.1
 """Stability, in Rand indices, that a choice may be below the best."""
 
@@ -32,6 +36,16 @@ def samples(n: int, seed: int, repeats: int = REPEATS, most: int = MOST) -> list
     size = min(most, int(0.8 * n))
     pool = np.random.default_rng(seed).permutation(n)[: max(int(1.25 * size), 2)]
     return [np.sort(np.random.default_rng((seed, r)).permutation(pool)[:size]) for r in range(repeats)]
+
+
+def cut(graph: sp.csr_matrix, labels: np.ndarray) -> float:
+    """Share of edge weight between clusters, in [0, 1].
+
+    >>> cut(sp.csr_matrix(np.array([[0.0, 3.0, 1.0], [3.0, 0.0, 0.0], [1.0, 0.0, 0.0]])), np.array([0, 0, 1]))
+    0.25
+    """
+    edges = graph.tocoo()
+    return float(edges.data[labels[edges.row] != labels[edges.col]].sum() / max(float(edges.data.sum()), 1e-300))
 
 
 def repeatability(found: list[tuple[np.ndarray, np.ndarray]]) -> float:
@@ -49,13 +63,14 @@ def judge(candidates: list[Candidate], views: Views, k: int, seed: int, say: Cal
 
     Of those whose stability is within .1 of the best, or that are too dear to repeat, the largest modularity is first; ties go to the
     larger stability, then to the larger agreement. Modularity alone would halve a large cluster for the sake of like sizes, and
-    stability alone would take clusters that always come out the same because they are coarse.
+    stability alone would take clusters that always come out the same because they are coarse. Clusters that nothing joins go before
+    all others, whatever their sizes.
     """
     graph = views.shared()
     parts = [(at, views.some(at)) for at in samples(views.rows.points.shape[0], seed)]
     for c in candidates:
         others = [ari(c.labels, o.labels) for o in candidates if o is not c]
-        c.scores["modularity"] = modularity(graph, c.labels)
+        c.scores["modularity"], c.scores["cut"] = modularity(graph, c.labels), cut(graph, c.labels)
         c.scores["agreement"] = float(np.mean(others)) if others else 1.0
         if c.refit is not None:
             say(f"repeating {c.name}")
@@ -63,11 +78,11 @@ def judge(candidates: list[Candidate], views: Views, k: int, seed: int, say: Cal
     able = [c for c in candidates if c.k == k or (c.fewer and 1 < c.k < k)] or list(candidates)
     least = max((c.scores["stability"] for c in able if "stability" in c.scores), default=0.0) - TIE
 
-    def place(c: Candidate) -> tuple[bool, float, float, float]:
+    def place(c: Candidate) -> tuple[bool, bool, float, float, float]:
         # Differences below a thousandth are none.
         values = (round(c.scores[name], 3) if name in c.scores else 1.0 for name in CRITERIA)
         separate, stable, agreed = values
-        return stable < least, -separate, -stable, -agreed
+        return c.scores["cut"] > APART, stable < least, -separate, -stable, -agreed
 
     able.sort(key=place)
     for i, c in enumerate(able):

@@ -144,8 +144,9 @@ def choice(found: Study) -> str:
         rows.append(cells)
     lead = (
         "Of the candidates that come out the same on other rows (a stability within 0.1 of the best) the one of largest modularity is "
-        "chosen, without any label. One that finds another number of clusters by itself is shown and not ranked. The consensus is "
-        "grouped on the same graph that modularity is taken of, so its modularity speaks for it less than the others' does for them."
+        "chosen, without any label; clusters that no edges join go before all others. One that finds another number of clusters by "
+        "itself is shown and not ranked. The consensus is grouped on the same graph that modularity is taken of, so its modularity "
+        "speaks for it less than the others' does for them."
     )
     head = ["candidate", "clusters", *CRITERIA, "rank", "left over by itself", "time"]
     caption = "Candidates, the chosen one first; the best figure of a column is bold"
