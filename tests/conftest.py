@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -13,6 +14,16 @@ import torch
 from support import make_pictures, make_vectors
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Every test begins and ends with one thread: float32 sums differ with their number, and bit-exact tests would by the order."""
+    assert torch.get_num_threads() == 1
+    yield
+    left = torch.get_num_threads()
+    torch.set_num_threads(1)
+    assert left == 1, f"this test left PyTorch with {left} threads"
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from tacit.errors import InputError, suggest
+from tacit.uses.graph import same_threads
 
 METHODS = ("pca", "tsne", "umap")
 
@@ -101,7 +102,7 @@ def _umap(x: np.ndarray, seed: int) -> View:
 
     k = min(15, len(x) - 1)
     distance, index = NearestNeighbors(n_neighbors=k).fit(x).kneighbors(x)
-    with warnings.catch_warnings():
+    with same_threads(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import umap
 

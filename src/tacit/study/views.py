@@ -21,7 +21,7 @@ from tacit.engine.precision import has_bf16
 from tacit.networks.mlp import MLP
 from tacit.study.rows import Rows, widths
 from tacit.systems.autoencoders.autoencoder import Autoencoder
-from tacit.uses.graph import neighbours, self_tuned
+from tacit.uses.graph import neighbours, same_threads, self_tuned
 
 NEIGHBOURS, SCALE, UMAP_NEIGHBOURS = 10, 7, 20
 CODES = 3
@@ -160,7 +160,7 @@ def layout(members: list[View], seed: int, dim: int = 10) -> np.ndarray:
 
     Source: McInnes, Healy & Melville 2018, arXiv:1802.03426; umap-learn's functions.
     """
-    with warnings.catch_warnings():
+    with same_threads(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
 
@@ -173,12 +173,8 @@ def layout(members: list[View], seed: int, dim: int = 10) -> np.ndarray:
             graphs.append(fuzzy_simplicial_set(v.points, at.shape[1], state, "euclidean", knn_indices=at, knn_dists=d)[0])
         a, b = find_ab_params(1.0, 0.0)
         epochs = 500 if n <= 2_000 else 200 if n <= 30_000 else 100
-        threads = torch.get_num_threads()
-        try:
-            found, _ = simplicial_set_embedding(
-                members[0].points, (sum(graphs) / len(graphs)).tocoo(), min(dim, n - 2), 1.0, a, b, 1.0, 5, epochs,
-                "spectral", np.random.RandomState(seed), "euclidean", {}, False, {}, False, euclidean_output=True, parallel=False,
-            )  # fmt: skip
-        finally:
-            torch.set_num_threads(threads)
+        found, _ = simplicial_set_embedding(
+            members[0].points, (sum(graphs) / len(graphs)).tocoo(), min(dim, n - 2), 1.0, a, b, 1.0, 5, epochs,
+            "spectral", np.random.RandomState(seed), "euclidean", {}, False, {}, False, euclidean_output=True, parallel=False,
+        )  # fmt: skip
     return np.asarray(found, dtype=np.float32)

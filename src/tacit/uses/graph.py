@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import warnings
+from collections.abc import Iterator
 from typing import Literal, get_args
 
 import numpy as np
@@ -48,16 +50,25 @@ def _exact(rows: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]
     return at, d
 
 
-def _descent(rows: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    descent = need("pynndescent", "umap").NNDescent
+@contextlib.contextmanager
+def same_threads() -> Iterator[None]:
+    """PyTorch's number of threads as it was: Numba's are counted by the same variable, which it sets to the number of cores.
+
+    Everything of UMAP and PyNNDescent goes under it, since sums of float32 differ with the number of threads, and a resumed run
+    would not be the same to the last bit.
+    """
     threads = torch.get_num_threads()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return descent(rows, n_neighbors=k, random_state=seed, low_memory=True).neighbor_graph
+        yield
     finally:
-        # Its threads and PyTorch's are counted by one variable, which it sets to the number of cores.
         torch.set_num_threads(threads)
+
+
+def _descent(rows: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    descent = need("pynndescent", "umap").NNDescent
+    with same_threads(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return descent(rows, n_neighbors=k, random_state=seed, low_memory=True).neighbor_graph
 
 
 def _faiss(rows: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
