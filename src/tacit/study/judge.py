@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import scipy.sparse as sp
 
 from tacit import metrics
 from tacit.study.candidates import Candidate
 from tacit.study.views import Views
+from tacit.uses.cuts import cut
 from tacit.uses.graph import modularity
 
 MOST = 3000
@@ -38,16 +38,6 @@ def samples(n: int, seed: int, repeats: int = REPEATS, most: int = MOST) -> list
     return [np.sort(np.random.default_rng((seed, r)).permutation(pool)[:size]) for r in range(repeats)]
 
 
-def cut(graph: sp.csr_matrix, labels: np.ndarray) -> float:
-    """Share of edge weight between clusters, in [0, 1].
-
-    >>> cut(sp.csr_matrix(np.array([[0.0, 3.0, 1.0], [3.0, 0.0, 0.0], [1.0, 0.0, 0.0]])), np.array([0, 0, 1]))
-    0.25
-    """
-    edges = graph.tocoo()
-    return float(edges.data[labels[edges.row] != labels[edges.col]].sum() / max(float(edges.data.sum()), 1e-300))
-
-
 def repeatability(found: list[tuple[np.ndarray, np.ndarray]]) -> float:
     """Mean ARI over pairs of ``(rows, labels)`` on the rows that both have."""
     scores = []
@@ -70,7 +60,8 @@ def judge(candidates: list[Candidate], views: Views, k: int, seed: int, say: Cal
     parts = [(at, views.some(at)) for at in samples(views.rows.points.shape[0], seed)]
     for c in candidates:
         others = [ari(c.labels, o.labels) for o in candidates if o is not c]
-        c.scores["modularity"], c.scores["cut"] = modularity(graph, c.labels), cut(graph, c.labels)
+        c.scores["modularity"] = modularity(graph, c.labels)
+        c.scores["cut"] = 2 * cut(graph, c.labels) / max(float(graph.sum()), 1e-300)
         c.scores["agreement"] = float(np.mean(others)) if others else 1.0
         if c.refit is not None:
             say(f"repeating {c.name}")
