@@ -9,13 +9,13 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 
 from tacit.study.candidates import cells, grouped
-from tacit.study.judge import repeatability, samples
+from tacit.study.judge import TIE, repeatability, samples
 from tacit.study.views import Views, spectral_map
 from tacit.uses.graph import modularity
 
 MOST_K = 20
 ELBOW = 0.5
-TIE, SAME = 0.1, 0.99
+SAME = 0.99
 
 
 @dataclass

@@ -139,6 +139,7 @@ def choice(found: Study) -> str:
         for k in CRITERIA:
             shown = f"{c.scores[k]:.3f}" if k in c.scores else "–"
             cells.append(f'<span class="best">{shown}</span>' if k in c.scores and c.scores[k] == best[k] else shown)
+        cells.append(f"{c.scores['cut']:.4f}")
         left = "–" if c.left is None else f"{100 * c.left.mean():.1f} %"
         cells += ["not ranked" if c.rank is None else str(c.rank), left, duration(c.seconds)]
         rows.append(cells)
@@ -148,9 +149,9 @@ def choice(found: Study) -> str:
         "itself is shown and not ranked. The consensus is grouped on the same graph that modularity is taken of, so its modularity "
         "speaks for it less than the others' does for them."
     )
-    head = ["candidate", "clusters", *CRITERIA, "rank", "left over by itself", "time"]
+    head = ["candidate", "clusters", *CRITERIA, "cut", "rank", "left over by itself", "time"]
     caption = "Candidates, the chosen one first; the best figure of a column is bold"
-    listed = table(head, rows, caption=caption, raw=True, numeric=range(1, 8))
+    listed = table(head, rows, caption=caption, raw=True, numeric=range(1, 9))
     meaning = "".join(f"<li><b>{text(k)}</b>: {text(v)}</li>" for k, v in MEANING.items())
     return section("choice", "How the choice was made", f'<p class="hint">{text(lead)}</p>', listed, f'<ul class="papers">{meaning}</ul>')
 

@@ -77,7 +77,7 @@ class Study:
             "tacit": __version__, **self.about, "n_clusters": self.n_clusters,
             "sizes": np.bincount(self.labels, minlength=self.n_clusters).tolist(),
             "leftovers": int(self.leftovers.sum()), "sure": self.sure, "reasons": self.reasons,
-            "suggestion": {"k": s.k, "rules": s.rules, "components": s.components, "table": s.table},
+            "suggestion": {"k": s.k, "rules": s.rules, "certain": s.certain, "components": s.components, "table": s.table},
             "chosen": self.chosen.name, "agreement of the model with it on held-out rows": self.agreement,
             "candidates": [
                 {
