@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from safetensors.numpy import load_file
 
 ROOT = Path(__file__).parents[2]
@@ -60,13 +61,13 @@ def test_sigterm_saves_and_resume_gives_the_run_that_was_never_stopped(tacit: Ca
     assert tacit("resume", tmp_path / "cut").code == 2
 
 
-def torchrun(*words: str) -> subprocess.CompletedProcess[str]:
+def torchrun(*words: str, program: tuple[str, ...] = ("-m", "tacit")) -> subprocess.CompletedProcess[str]:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     return subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1",
-         "--master-port", str(port), "-m", "tacit", *words],
+         "--master-port", str(port), *program, *words],
         env=environment(), capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
@@ -83,8 +84,29 @@ def test_two_ranks_speak_once_and_equal_one(tacit: Callable, tmp_path: Path) -> 
     assert info["ranks"] == 2 and len(curve(tmp_path / "two")) == 4
 
 
-def test_two_ranks_report_an_error_once(tmp_path: Path) -> None:
-    found = torchrun("fit", "autoencoder", "digitz", "-o", str(tmp_path / "run"))
+LATE = """
+import os, sys, time
+from tacit.cli import main
+
+if os.environ["RANK"] == sys.argv[1]:
+    time.sleep(2.0)
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("late", ["0", "1"])
+def test_two_ranks_report_an_error_once(tmp_path: Path, late: str) -> None:
+    """Whichever rank fails first: torchrun stops the others as soon as one has ended."""
+    (tmp_path / "late.py").write_text(LATE)
+    words = [late, "fit", "autoencoder", "digitz", "-o", str(tmp_path / "run")]
+    found = torchrun(*words, program=(str(tmp_path / "late.py"),))
     assert found.returncode != 0
-    assert found.stderr.count("error: there is no file") == 1
+    assert found.stderr.count("error: there is no file") == 1, found.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_rank_that_fails_alone_is_heard(tacit: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr("tacit.cli.PATIENCE", 0.0)
+    answer = tacit("fit", "autoencoder", "digitz")
+    assert answer.code == 2 and answer.err.startswith("rank 1: error: there is no file") and answer.out == ""

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import sys
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,6 +15,9 @@ from tacit.cli.output import debugging, fail, first, say
 from tacit.errors import InputError, TacitError, suggest
 
 __all__ = ["main"]
+
+PATIENCE = 15.0
+"""Seconds that a failing rank leaves the first one to say the same error."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debugging():
             _traceback()
         fail(str(e))
+        _first_speaks(str(e))
         return int(e.exit_code)
     except KeyboardInterrupt:
         fail("stopped by SIGINT before a run had begun; nothing was saved")
@@ -112,11 +117,19 @@ def _unexpected(e: Exception) -> int:
     if isinstance(e, OSError) and e.strerror:
         what = f"{e.strerror.lower()}: {e.filename}" if e.filename else e.strerror.lower()
     text = f"error: something unexpected happened ({type(e).__name__}: {what}); run it again with TACIT_DEBUG=1 to see where"
-    if first():
-        say(text)
-    else:
-        print(f"rank {os.environ.get('RANK')}: {text}", file=sys.stderr, flush=True)
+    say(text)
+    _first_speaks(text.removeprefix("error: "))
     return 1
+
+
+def _first_speaks(message: str) -> None:
+    """Another rank that fails waits before it ends: its end makes torchrun stop the first, which may be about to say the same.
+
+    torchrun stops the waiting rank as soon as the first has ended. A rank that outlives the wait failed alone, and speaks.
+    """
+    if not first():
+        time.sleep(PATIENCE)
+        print(f"rank {os.environ['RANK']}: error: " + " ".join(message.split()), file=sys.stderr, flush=True)
 
 
 def _traceback() -> None:
