@@ -12,6 +12,7 @@ from tacit.core.game import System
 from tacit.errors import InputError
 from tacit.files import write_json
 from tacit.networks.dcgan import DCGAN as Convolutions
+from tacit.networks.maxout import Maxout
 from tacit.networks.mlp import MLP
 from tacit.priors.gaussian import Gaussian
 from tacit.rules.optimisers import Adam
@@ -63,6 +64,25 @@ def compositions(world: str, width: int = 16) -> dict[str, System]:
         name: plain, **{f"Pac{name}{m}": replace(plain, pack=m) for m in (2, 3, 4)}, "ALI": ALI(**same),
         "Unrolled GAN": UnrolledGAN(**{**same, "rule": Unrolled(rate, steps=5, ahead=rate)}), "VEEGAN": VEEGAN(**same),
     }  # fmt: skip
+
+
+def packs(width: int = 100, critic_width: int = 50) -> dict[str, GAN]:
+    """GAN and its packs of 2 to 4 with the networks and rates that Lin et al. 2018 (arXiv:1712.04086) have for points of the plane.
+
+    G has four hidden layers of ``width`` with batch normalisation, D three of ``critic_width`` maxout units with 5 pieces; weights
+    start with deviation .02; both move at once, by Adam at 1e-4 with β₁ = .8. They take 100 packs of rows a step, whatever the pack.
+
+    Args:
+        width: units of a layer of G; the authors have 400.
+        critic_width: maxout units of a layer of D; the authors have 200.
+
+    >>> packs()["PacGAN3"].pack
+    3
+    """
+    rate = Adam(1e-4, (0.8, 0.999))
+    networks = Maxout(widths=(width,) * 4, critic_widths=(critic_width,) * 3, norm="batch", init_std=0.02)
+    plain = GAN(prior=Gaussian(2), networks=networks, rule=rate, critic_rule=rate, simultaneous=True)
+    return {"GAN": plain, **{f"PacGAN{m}": replace(plain, pack=m) for m in (2, 3, 4)}}
 
 
 def laboratory(

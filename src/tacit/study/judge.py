@@ -81,12 +81,17 @@ def judge(candidates: list[Candidate], views: Views, k: int, seed: int, say: Cal
     return able[0]
 
 
+def rivals(chosen: Candidate, candidates: list[Candidate]) -> list[Candidate]:
+    """The two next best candidates, or fewer."""
+    able = sorted((c for c in candidates if c.rank is not None and c is not chosen), key=lambda c: c.rank or 0)
+    return able[:2]
+
+
 def sureness(chosen: Candidate, candidates: list[Candidate]) -> tuple[str, list[str]]:
     """A word for how sure the choice is, and the reasons."""
     stable = chosen.scores.get("stability")
-    able = sorted((c for c in candidates if c.rank is not None), key=lambda c: c.rank or 0)
-    rivals = [c for c in able if c is not chosen]
-    agree = [ari(chosen.labels, c.labels) for c in rivals[:2]]
+    near = rivals(chosen, candidates)
+    agree = [ari(chosen.labels, c.labels) for c in near]
     reasons = []
     points = 0
     if stable is not None:
@@ -94,7 +99,7 @@ def sureness(chosen: Candidate, candidates: list[Candidate]) -> tuple[str, list[
         reasons.append(f"on other rows with other seeds it gives the same clusters with an adjusted Rand index of {stable:.2f}")
     if agree:
         points += (max(agree) >= 0.9) + (max(agree) >= 0.7)
-        names = " and ".join(c.name for c in rivals[:2])
+        names = " and ".join(c.name for c in near)
         reasons.append(f"the next best ({names}) agree with it to {' and '.join(f'{a:.2f}' for a in agree)}")
     if chosen.share is not None:
         reasons.append(f"{100 * float((chosen.share > 0.99).mean()):.0f} % of the rows are in the same cluster in all its parts")

@@ -19,7 +19,7 @@ from tacit.files import atomic, write_json
 from tacit.model import Model
 from tacit.study import rows as rows_
 from tacit.study.candidates import Candidate, aligned, run
-from tacit.study.judge import MEANING, judge, sureness
+from tacit.study.judge import MEANING, judge, rivals, sureness
 from tacit.study.number import Suggestion, suggest
 from tacit.study.views import Views, views
 from tacit.systems.clusters.distilled import Distilled
@@ -188,10 +188,10 @@ def _folder(out: Any, overwrite: bool) -> Path | None:
 
 
 def shares(chosen: Candidate, candidates: list[Candidate]) -> np.ndarray:
-    """How many of the choice's own parts agree on each row; of the candidates that were ranked, where it has no parts."""
+    """How many of the choice's own parts agree on each row; of the next best candidates, where it has no parts."""
     if chosen.share is not None:
         return chosen.share
-    others = [aligned(chosen.labels, c.labels) == chosen.labels for c in candidates if c.rank is not None and c is not chosen]
+    others = [aligned(chosen.labels, c.labels) == chosen.labels for c in rivals(chosen, candidates)]
     return np.mean(others, 0) if others else np.ones(len(chosen.labels))
 
 
@@ -218,10 +218,10 @@ def distil(rows: rows_.Rows, chosen: Candidate, share: np.ndarray, seed: int) ->
 
 def confused(chosen: Candidate, candidates: list[Candidate], k: int) -> list[tuple[int, int, float]]:
     """Pairs of clusters between which the choice and the next best of k clusters put rows differently, with the share of rows."""
-    rival = next((c for c in candidates if c is not chosen and c.rank is not None), None)
-    if rival is None:
+    next_best = rivals(chosen, candidates)
+    if not next_best:
         return []
-    other = aligned(chosen.labels, rival.labels)
+    other = aligned(chosen.labels, next_best[0].labels)
     table = np.zeros((max(k, int(other.max()) + 1),) * 2)
     np.add.at(table, (chosen.labels, other), 1)
     both = np.triu(table + table.T, 1)

@@ -26,6 +26,8 @@ from tacit.uses.graph import neighbours, same_threads, self_tuned
 NEIGHBOURS, SCALE, UMAP_NEIGHBOURS = 10, 7, 20
 CODES = 3
 """Autoencoders of a study, each with its own seed."""
+MANY = 25_000
+"""Rows above which their autoencoders take larger batches."""
 NARROW = 8
 """Rows of fewer numbers are not encoded: their views differ in the number of neighbours instead."""
 
@@ -96,8 +98,10 @@ def views(rows: Rows, seed: int, say: Callable[[str], None], n_codes: int = CODE
     for m in range(n_codes):
         say(f"autoencoder {m + 1} of {n_codes}")
         system, data = autoencoder(rows)
-        steps = int(np.clip(15 * rows.n / 256, min(1500, rows.n), 4000))
-        model = engine.fit(system, data, steps=steps, batch_size=256, seed=1000 * seed + m, precision=precision)
+        # Of many rows fewer, larger batches: an update of the weights costs as much as the pass of a small one.
+        batch = 512 if rows.n > MANY else 256
+        steps = int(np.clip(15 * rows.n / batch, min(1500, rows.n), 4000 * 256 // batch))
+        model = engine.fit(system, data, steps=steps, batch_size=batch, seed=1000 * seed + m, precision=precision)
         found.append(look(f"code {m + 1}", model.encode(data), seed=seed))
     return Views([base, *found], seed, found)
 

@@ -131,7 +131,7 @@ class ClusterPixelGAN(PixelGame):
     encoder_rule: Rule = field(default_factory=lambda: falling(1e-4))
     rule: Rule = field(default_factory=lambda: falling(1e-3))
     n_clusters: int = 10
-    stability: float = 3.0
+    stability: float = 1.0
     augment: Augmentation = field(default_factory=AutoAugmentation)
     even: bool = True
 
