@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 import scipy.sparse as sp
 
 import tacit
-from tacit.study import candidates, judge, number, rows, views
+from tacit.study import candidates, judge, number, rows, views, work
 
 SIZES = (60, 50, 30)
 
@@ -229,3 +231,58 @@ def test_without_umap_it_is_said(monkeypatch: pytest.MonkeyPatch):
     assert [c.name for c in got] == ["k-means", "Gaussian mixture", "k-NN spectral", "consensus of views"]
 
 
+
+
+@pytest.mark.parametrize("where", ["between two fits", "within a fit"])
+def test_a_study_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str):
+    """Its fits are kept, one that was cut goes on from its checkpoint, the end is that of an unbroken study, and nothing is left over."""
+    from tacit import engine
+    from tacit.systems.autoencoders.autoencoder import Autoencoder
+
+    rng = np.random.default_rng(0)
+    x = (9.0 * np.eye(10)[rng.integers(3, size=120)] + rng.normal(size=(120, 10))).astype(np.float32)
+    whole, out, draws, began = tacit.cluster_study(x, n_clusters=3), tmp_path / "out", [], []
+    draw, fit = Autoencoder.draw, engine.fit
+
+    def stopping(self, *args):
+        draws.append(1)
+        if where == "within a fit" and len(draws) == 180:
+            os.kill(os.getpid(), signal.SIGINT)
+        return draw(self, *args)
+
+    def between(text: str) -> None:
+        if where == "between two fits" and text == "autoencoder 2 of 3":
+            raise KeyboardInterrupt
+
+    def counted(system, *args, **options):
+        began.append(system.name)
+        return fit(system, *args, **options)
+
+    with monkeypatch.context() as m:
+        m.setattr(Autoencoder, "draw", stopping)
+        with pytest.raises(tacit.errors.Interrupted, match="the same study again goes on from there") as e:
+            tacit.cluster_study(x, n_clusters=3, out=out, say=between)
+    assert e.value.exit_code == 130
+    left = sorted(p.name for p in (out / work.NAME).iterdir())
+    assert left == (["code-1"] if where == "between two fits" else ["code-1", "code-2"]) and not (out / "study.json").exists()
+    monkeypatch.setattr(engine, "fit", counted)
+    again = tacit.cluster_study(x, n_clusters=3, out=out)
+    assert began == ["autoencoder"] * (2 if where == "between two fits" else 1) + ["distilled"]
+    np.testing.assert_array_equal(again.labels, whole.labels)
+    for a, b in zip(again.views.codes, whole.views.codes, strict=True):
+        np.testing.assert_array_equal(a.points, b.points)
+    assert (out / "study.json").exists() and not (out / work.NAME).exists()
+
+
+def test_another_study_takes_nothing_over(tmp_path: Path):
+    """Fits of other rows or with other options are not those that were asked."""
+    x = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    system = tacit.Autoencoder(latent_dim=2, networks=tacit.MLP(widths=(8,)))
+    kept = work.Work(tmp_path / "work")
+    first = kept.fit("code-1", system, x, steps=3)
+    assert kept.fit("code-1", system, x, steps=3).info["date"] == first.info["date"]
+    assert kept.fit("code-1", system, x, steps=4).info["steps"] == 4
+    other = kept.fit("code-1", system, x + 1, steps=4)
+    assert any((a != b).any() for a, b in zip(other.nets.state().values(), first.nets.state().values(), strict=True))
+    (tmp_path / "work" / "code-1" / "weights.safetensors").write_bytes(b"cut")
+    assert kept.fit("code-1", system, x + 1, steps=4).info["steps"] == 4

@@ -18,6 +18,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from tacit.errors import InputError
 from tacit.study.rows import Rows
 from tacit.study.views import Views, has_umap, layout, spectral_map
+from tacit.study.work import Work
 from tacit.uses.graph import couple_cells, group_cells
 
 CELLS = 120
@@ -163,7 +164,9 @@ def unused(labels: np.ndarray, points: np.ndarray) -> np.ndarray:
     return labels.astype(np.int64)
 
 
-def run(views: Views, rows: Rows, k: int, seed: int, thorough: bool, say: Callable[[str], None]) -> tuple[list[Candidate], list[str]]:
+def run(
+    views: Views, rows: Rows, k: int, seed: int, thorough: bool, say: Callable[[str], None], work: Work | None = None
+) -> tuple[list[Candidate], list[str]]:
     """Every candidate at k, and sentences on those that could not be run."""
     found: list[Candidate] = []
     notes: list[str] = []
@@ -226,14 +229,13 @@ def run(views: Views, rows: Rows, k: int, seed: int, thorough: bool, say: Callab
     if found[-1].k < k:
         notes.append(f"The consensus has {found[-1].k} clusters where {k} were asked: in the vote of its parts the others lost everywhere.")
     if thorough:
-        from tacit import engine
         from tacit.systems.clusters.clustergan import ClusterGAN
         from tacit.systems.clusters.spectralnet import SpectralNet
 
         data = rows.source if rows.pictures else rows.flat
 
         def fitted(system: Any) -> Callable[[], np.ndarray]:
-            return lambda: engine.fit(system, data, seed=seed).cluster(data)
+            return lambda: (work or Work()).fit(f"{system.name}-{k}", system, data, seed=seed).cluster(data)
 
         add("SpectralNet", fitted(SpectralNet(n_clusters=k)), None)
         add("ClusterGAN", fitted(ClusterGAN(n_clusters=k)), None)

@@ -22,6 +22,7 @@ from tacit.study.candidates import Candidate, aligned, run
 from tacit.study.judge import MEANING, judge, rivals, sureness
 from tacit.study.number import Suggestion, suggest
 from tacit.study.views import Views, views
+from tacit.study.work import NAME, Work
 from tacit.systems.clusters.distilled import Distilled
 from tacit.version import __version__
 
@@ -127,6 +128,7 @@ def cluster_study(
 
     Raises:
         InputError: data or options that cannot be used; nothing was written.
+        Interrupted: SIGINT or SIGTERM; with ``out`` its fits are kept there until the same study has been done.
 
     >>> import numpy as np
     >>> x = np.concatenate([np.random.default_rng(0).normal(c, 1, (60, 3)) for c in (0.0, 9.0)])
@@ -146,11 +148,30 @@ def cluster_study(
         )
     began, spent = time.monotonic(), time.process_time()
     rows = rows_.prepare(source, counts, seed, most_rows)
-    seen = views(rows, seed, say)
+    work = Work(folder / NAME if folder is not None else None)
+    with work.resumable():
+        found = _found(source, rows, n_clusters, thorough, seed, say, work)
+    found.about |= {
+        "name": source.name, "rows": source.n, "studied": rows.n, "shape": list(source.shape), "seed": seed, "counts": counts,
+        "seconds": round(time.monotonic() - began, 1), "cpu_seconds": round(time.process_time() - spent, 1),
+        "peak_memory_mb": round(engine.peak_memory_mb(), 1),
+    }  # fmt: skip
+    _beside_labels(found, source)
+    if folder is not None:
+        _write(found, source, folder, page)
+    work.clear()
+    return found
+
+
+def _found(
+    source: Source, rows: rows_.Rows, n_clusters: int | None, thorough: bool, seed: int, say: Callable[[str], None], work: Work
+) -> Study:
+    """Views, a number, candidates, a choice and its model."""
+    seen = views(rows, seed, say, work=work)
     say("how many clusters")
     suggestion = suggest(seen, seed)
     k = n_clusters or suggestion.k
-    candidates, notes = run(seen, rows, k, seed, thorough, say)
+    candidates, notes = run(seen, rows, k, seed, thorough, say, work)
     chosen = judge(candidates, seen, k, seed, say)
     k = chosen.k
     candidates.sort(key=lambda c: (c is not chosen, c.rank is None, c.rank or 0))
@@ -161,19 +182,10 @@ def cluster_study(
     labels = model.cluster(source)
     leftovers = np.asarray(model.score(source) < 0)
     model.info["study"] = {"chosen": chosen.name, "sure": sure, "n_clusters": k}
-    found = Study(
-        model, labels, share, leftovers, k, suggestion, candidates, sure, reasons, agreement, {}, [*rows.notes, *notes],
-        {"name": source.name, "rows": source.n, "studied": rows.n, "shape": list(source.shape), "seed": seed, "counts": counts},
-        seen, rows, confused=confused(chosen, candidates, k),
+    return Study(
+        model, labels, share, leftovers, k, suggestion, candidates, sure, reasons, agreement, {}, [*rows.notes, *notes], {}, seen, rows,
+        confused=confused(chosen, candidates, k),
     )  # fmt: skip
-    found.about |= {
-        "seconds": round(time.monotonic() - began, 1), "cpu_seconds": round(time.process_time() - spent, 1),
-        "peak_memory_mb": round(engine.peak_memory_mb(), 1),
-    }  # fmt: skip
-    _beside_labels(found, source)
-    if folder is not None:
-        _write(found, source, folder, page)
-    return found
 
 
 def _folder(out: Any, overwrite: bool) -> Path | None:

@@ -14,12 +14,12 @@ import torch
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
-from tacit import engine
 from tacit.augmentations.auto import AutoAugmentation
 from tacit.core.game import System
 from tacit.engine.precision import has_bf16
 from tacit.networks.mlp import MLP
 from tacit.study.rows import Rows, widths
+from tacit.study.work import Work
 from tacit.systems.autoencoders.autoencoder import Autoencoder
 from tacit.uses.graph import neighbours, same_threads, self_tuned
 
@@ -86,7 +86,7 @@ def look(name: str, points: np.ndarray, k: int = NEIGHBOURS, seed: int = 0) -> V
     return View(name, points, neighbours(torch.from_numpy(points), most, seed), min(k, len(points) - 1))
 
 
-def views(rows: Rows, seed: int, say: Callable[[str], None], n_codes: int = CODES) -> Views:
+def views(rows: Rows, seed: int, say: Callable[[str], None], n_codes: int = CODES, work: Work | None = None) -> Views:
     """The rows, and codes of several autoencoders that differ by their seeds; narrow rows in three graphs instead."""
     base = look("rows", rows.flat, seed=seed)
     if rows.flat.shape[1] < NARROW:
@@ -101,7 +101,8 @@ def views(rows: Rows, seed: int, say: Callable[[str], None], n_codes: int = CODE
         # Of many rows fewer, larger batches: an update of the weights costs as much as the pass of a small one.
         batch = 512 if rows.n > MANY else 256
         steps = int(np.clip(15 * rows.n / batch, min(1500, rows.n), 4000 * 256 // batch))
-        model = engine.fit(system, data, steps=steps, batch_size=batch, seed=1000 * seed + m, precision=precision)
+        options = {"steps": steps, "batch_size": batch, "seed": 1000 * seed + m, "precision": precision}
+        model = (work or Work()).fit(f"code-{m + 1}", system, data, **options)
         found.append(look(f"code {m + 1}", model.encode(data), seed=seed))
     return Views([base, *found], seed, found)
 
