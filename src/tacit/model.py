@@ -160,14 +160,15 @@ class Model:
         Args:
             A, B: codes ``(n, dim)``, as :meth:`encode` and :meth:`invert` give them.
             points: rows of each path.
-            how: linear, spherical or prior (:func:`tacit.uses.paths.path`); auto takes the last of them that there is.
+            how: linear, spherical or prior (:func:`tacit.uses.paths.path`); auto takes the last of them that there is; codes that are not
+                whole latents go straight.
             seed, raw: as in :meth:`decode`.
         """
         self._use("decode")
         prior = self.system.latents
         a, b = (torch.as_tensor(np.asarray(z), dtype=torch.float32) for z in (A, B))
         if how == "auto":
-            how = ways(prior)[-1]
+            how = ways(prior if prior is not None and prior.dim == a.shape[-1] else None)[-1]
         z = path(a, b, points, how=how, prior=prior)
         rows = self.decode(z.flatten(0, 1).numpy(), seed=seed, raw=raw)
         return rows.reshape(len(a), points, *rows.shape[1:])

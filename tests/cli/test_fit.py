@@ -201,7 +201,11 @@ def test_help_follows_the_parts_given(tacit: Callable) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["systems", "fit", "resume", "sample", "encode", "cluster", "invert", "evaluate", "features", "report", "reproduce", "cite"]
+    "command",
+    [
+        "systems", "fit", "resume", "sample", "encode", "cluster", "invert", "interpolate", "evaluate", "features", "report", "reproduce",
+        "cite",
+    ],
 )
 def test_every_command_has_help(command: str, tacit: Callable) -> None:
     answer = tacit(command, "--help")

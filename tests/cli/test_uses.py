@@ -171,3 +171,36 @@ def test_invert_refuses(tacit: Callable, shop: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(shop)
     answer = tacit(*words.split())
     assert answer.code == 2 and told in answer.err
+
+
+def test_interpolate_between_draws_and_between_rows(tacit: Callable, shop: Path, tmp_path: Path) -> None:
+    words = ("interpolate", shop / "cg", "--paths", 3, "--points", 4, "--seed", 5)
+    assert tacit(*words, "-o", tmp_path / "a.npy").code == 0 and tacit(*words, "--within", "-o", tmp_path / "w.npy").code == 0
+    across, within = np.load(tmp_path / "a.npy"), np.load(tmp_path / "w.npy")
+    assert across.shape == within.shape == (3, 4, 8, 8)
+    np.testing.assert_array_equal(across[:, 0], within[:, 0])
+    assert (across[:, -1] != within[:, -1]).any()
+    few = tmp_path / "few.npy"
+    np.save(few, library.data.load("digits").read(0, 5))
+    assert tacit("interpolate", shop / "ae", few, "--points", 4, "-o", tmp_path / "d.npy").code == 0
+    model = library.load(shop / "ae")
+    want = model.reconstruct(np.load(few)[:4])
+    found = np.load(tmp_path / "d.npy")
+    assert found.shape == (2, 4, 8, 8)
+    np.testing.assert_allclose(found[:, [0, -1]].reshape(4, 8, 8), want, atol=1e-4)
+    assert tacit(*words, "-o", tmp_path / "a.png").code == 0
+    with Image.open(tmp_path / "a.png") as sheet:
+        assert sheet.size == (4 * 66 + 2, 3 * 66 + 2)
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    ("interpolate cg", "no -o"), ("interpolate cg -o z.txt", ".npy or .png"), ("interpolate km -o z.npy", "cannot decode"),
+    ("interpolate gan -o z.png", "expected pictures"), ("interpolate gan -o z.npy --within", "has no category"),
+    ("interpolate ae -o z.npy", "draws no latents"), ("interpolate cg digits -o z.npy --within", "--within beside data"),
+    ("interpolate cg -o z.npy --points 1", "points=1"), ("interpolate cg -o z.npy --paths 0", "--paths got '0'"),
+    ("interpolate cg -o z.npy --how round", "'round'"), ("interpolate gan ring8 -o z.npy", "cannot encode"),
+])  # fmt: skip
+def test_interpolate_refuses(tacit: Callable, shop: Path, monkeypatch: pytest.MonkeyPatch, words: str, told: str) -> None:
+    monkeypatch.chdir(shop)
+    answer = tacit(*words.split())
+    assert answer.code == 2 and told in answer.err and not list(shop.glob("z.*"))

@@ -16,8 +16,8 @@ HELP = (
     "[bold]tacit cluster runs/demo NEW-DATA -o labels.csv[/] uses the result."
 )
 ORDER = (
-    "systems", "fit", "resume", "compare", "lab", "cluster-study", "sample", "encode", "cluster", "invert", "evaluate", "diagnose",
-    "features", "report", "reproduce", "cite",
+    "systems", "fit", "resume", "compare", "lab", "cluster-study", "sample", "encode", "cluster", "invert", "interpolate", "evaluate",
+    "diagnose", "features", "report", "reproduce", "cite",
 )  # fmt: skip
 SHORT = {
     "systems": "List the systems: what each does, what it can be asked, its paper.",
@@ -30,6 +30,7 @@ SHORT = {
     "encode": "Codes of new rows.",
     "cluster": "Clusters of new rows, as a CSV file.",
     "invert": "Codes of new rows by descent through the generator.",
+    "interpolate": "Rows on paths between two codes: arrays, or a sheet of pictures.",
     "evaluate": "Measure a trained model on data.",
     "diagnose": "What ails an adversarial run, with the evidence and the cure.",
     "features": "Train the classifier whose features tacit evaluate can use.",
@@ -122,6 +123,13 @@ def _command(name: str) -> tuple[Callable[[dict[str, Any]], int], str, list[Arg]
         )
         opts = [uses.out("File to write: .npy (n, d), or .csv; standard output if left out"), *uses.INVERT, *uses.COMMON]
         return uses.invert, doc, [uses.RUN, sources.DATA], [*opts, *data]
+    if name == "interpolate":
+        doc = (
+            "Decoded rows on paths between codes: rows of DATA two and two, or draws of the prior. A prior in pieces (categories, "
+            "components) is walked within them, with a leap half way; --how linear goes straight."
+        )
+        opts = [uses.out("File to write: .npy (paths, points, …), or .png with a path on each line"), *uses.INTERPOLATE, *uses.COMMON]
+        return uses.interpolate, doc, [uses.RUN, some_data], [*opts, *data]
     if name == "evaluate":
         doc = (
             "Measure a trained model: ACC, NMI, ARI and purity where the data has labels, silhouette, reconstruction error, "

@@ -1,4 +1,4 @@
-"""``tacit sample``, ``encode``, ``cluster`` and ``invert``: a trained model on new data, into files that others read."""
+"""``tacit sample``, ``encode``, ``cluster``, ``invert`` and ``interpolate``: a trained model on new data, into files that others read."""
 
 from __future__ import annotations
 
@@ -57,11 +57,7 @@ def sample(given: dict[str, Any]) -> int:
         raise InputError("tacit sample got no -o; expected a file to write, .npy, .csv or .png; add e.g. -o samples.npy")
     path = target(given["out"], (".npy", ".csv", ".png"))
     seed, model = seed_of(given), open_model(given)
-    if path.suffix == ".png" and (model.spec.kind != "image" or model.spec.shape[0] not in (1, 3)):
-        raise InputError(
-            f"-o got '{path}', but the samples are {model.spec.kind} rows of shape {tuple(model.spec.shape)}; "
-            "expected pictures of 1 or 3 channels for .png; use .npy or .csv"
-        )
+    check_pictures(path, model)
     if path.suffix == ".png":
         write_grid(path, model.sample(n, seed=seed, raw=False), model.spec.bounded)
     else:
@@ -150,6 +146,68 @@ def invert(given: dict[str, Any]) -> int:
     return 0
 
 
+INTERPOLATE = [
+    Opt("paths", "INT", "How many", default="8"),
+    Opt("points", "INT", "Rows of each path, both ends included", default="10"),
+    Opt("how", "auto|linear|spherical|prior", "The way between two codes; auto is the prior's own", default="auto"),
+    Opt("within", help="Both ends have the same category, where the latent has categories and DATA is left out", flag=True),
+]
+
+
+def interpolate(given: dict[str, Any]) -> int:
+    """Decoded rows on paths between codes: of new rows, two and two, or drawn from the prior."""
+    if "out" not in given:
+        raise InputError("tacit interpolate got no -o; expected a file to write, .npy or .png; add e.g. -o paths.png")
+    path = target(given["out"], (".npy", ".png"))
+    n, points = (spec.convert(int, given.get(k, d), f"--{k}") for k, d in (("paths", "8"), ("points", "10")))
+    if n < 1:
+        raise InputError(f"--paths got '{given['paths']}'; expected 1 or more; ask for at least one")
+    seed, model = seed_of(given), open_model(given)
+    model._use("decode")
+    check_pictures(path, model)
+    if "data" in given:
+        if given.get("within"):
+            raise InputError("tacit interpolate got --within beside data; expected one of the two; the data's rows are the ends")
+        source = rows_for(model, given)
+        n = min(n, source.n // 2)
+        if not n:
+            raise InputError(f"{given['data']} has {source.n} rows; expected 2 or more, the ends of a path; give more rows")
+        codes = model.encode(source.subset(np.arange(2 * n)), seed=seed).reshape(2 * n, -1)
+        a, b = codes[::2], codes[1::2]
+    else:
+        a, b = drawn_ends(model, n, seed, bool(given.get("within")))
+    rows = model.interpolate(a, b, points, how=given.get("how", "auto"), seed=seed, raw=path.suffix != ".png")
+    if path.suffix == ".png":
+        write_grid(path, rows.reshape(-1, *rows.shape[2:]), model.spec.bounded, columns=points)
+    else:
+        write_array(path, rows)
+    say(f"{n:,} paths of {points} rows each are in {path}")
+    return 0
+
+
+def drawn_ends(model: Model, n: int, seed: int, within: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Two sets of codes drawn from the prior, of the same categories where ``within``."""
+    prior, who = model.system.latents, type(model.system).__name__
+    if prior is None:
+        raise InputError(f"{who} draws no latents; expected DATA, whose rows are the ends of the paths; give some")
+    rng = model._rng(seed)
+    a, b = prior.sample(n, rng), prior.sample(n, rng)
+    if within:
+        if "categorical" not in getattr(a, "_fields", ()):
+            raise InputError(f"got --within for {who}, whose latent has no category; expected one that has; leave it out")
+        b = b._replace(categorical=a.categorical)
+    return prior.join(a).cpu().numpy(), prior.join(b).cpu().numpy()
+
+
+def check_pictures(path: Path, model: Model) -> None:
+    """Refuse a .png for rows that are no pictures of 1 or 3 channels."""
+    if path.suffix == ".png" and (model.spec.kind != "image" or model.spec.shape[0] not in (1, 3)):
+        raise InputError(
+            f"-o got '{path}', but the samples are {model.spec.kind} rows of shape {tuple(model.spec.shape)}; "
+            "expected pictures of 1 or 3 channels for .png; use .npy"
+        )
+
+
 def write_csv(path: Path | None, header: list[str], rows: Any) -> None:
     """A CSV file with a header, or the same on standard output."""
     if not first():
@@ -176,8 +234,8 @@ def write_array(path: Path, array: np.ndarray) -> None:
             np.save(f, array, allow_pickle=False)
 
 
-def write_grid(path: Path, x: np.ndarray, bounded: bool, scale_to_px: int = 64) -> None:
-    """Pictures ``(n, C, H, W)`` in a grid, small ones enlarged, 2 px apart."""
+def write_grid(path: Path, x: np.ndarray, bounded: bool, scale_to_px: int = 64, columns: int = 0) -> None:
+    """Pictures ``(n, C, H, W)`` in a grid, small ones enlarged, 2 px apart; as many columns as lines unless a number is given."""
     from PIL import Image
 
     if not first():
@@ -189,7 +247,7 @@ def write_grid(path: Path, x: np.ndarray, bounded: bool, scale_to_px: int = 64) 
     zoom = max(1, scale_to_px // max(pixels.shape[1:3]))
     pixels = pixels.repeat(zoom, 1).repeat(zoom, 2)
     n, h, w, c = pixels.shape
-    columns = math.ceil(math.sqrt(n))
+    columns = columns or math.ceil(math.sqrt(n))
     lines = math.ceil(n / columns)
     sheet = np.full((lines * (h + 2) + 2, columns * (w + 2) + 2, c), 255, np.uint8)
     for i, picture in enumerate(pixels):
