@@ -46,6 +46,7 @@ def test_missing_data_is_refused_before_the_run(tmp_path: Path) -> None:
         claims.reproduce(claim(data=("mnist",)))
     with pytest.raises(InputError, match="mnist"):
         claims.reproduce(claim(data=("mnist",)), data_dir=tmp_path)
+    assert claims.reproduce(claim(data=("mnist",)), small=True)["claim"]  # which may do without
 
 
 def test_the_command(tacit: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
