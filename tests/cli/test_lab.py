@@ -38,12 +38,23 @@ def test_it_shows_published_figures_beside_ours(tacit: Callable, tmp_path: Path)
     assert "Beside the literature" in page and "17.3" in page and "23.8" in page and "24.6" not in page
 
 
+def test_the_packs_of_the_paper_differ_in_their_pack_alone(tacit: Callable, tmp_path: Path):
+    words = ("--paper", "--steps", "4", "--batch-size", "12", "--seeds", "1", "--jobs", "1", "--snapshots", "0", "-n", "60")
+    got = tacit("lab", "grid25", *words, "-o", tmp_path / "lab")
+    assert got.code == 0, got.err
+    made = json.loads((tmp_path / "lab" / "compare.json").read_text())["compositions"]
+    assert {k: v.pop("pack", 1) for k, v in made.items()} == {"GAN": 1, "PacGAN2": 2, "PacGAN3": 3, "PacGAN4": 4}
+    assert len({json.dumps(v) for v in made.values()}) == 1 and "maxout" in json.dumps(made["GAN"])
+
+
 @pytest.mark.parametrize(
     ("args", "word"),
     [
         (("digits",), "ring8, grid25 or stacked:PATH"),
         (("ring8", "--of", "gn"), "did you mean 'gan'"),
         (("ring8", "--of", "gan", "--of", "gan"), "different names"),
+        (("grid25", "--paper", "--of", "gan"), "neither --of nor --list"),
+        (("stacked:mnist", "--paper"), "ring8 or grid25"),
     ],
 )
 def test_bad_input_gets_one_sentence(tacit: Callable, tmp_path: Path, args: tuple[str, ...], word: str):

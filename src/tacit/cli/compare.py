@@ -51,11 +51,13 @@ DOC = (
 
 
 def add(
-    app: typer.Typer, argv: list[str], name: str = "compare", run: Any = None, doc: str = DOC, short: str = "Set compositions side by side."
-) -> None:
+    app: typer.Typer, argv: list[str], name: str = "compare", run: Any = None, doc: str = DOC,
+    short: str = "Set compositions side by side.", more: Sequence[Opt] = (),
+) -> None:  # fmt: skip
     """Add ``compare``, or a command like it, as this command line needs it: with the options that the named systems have."""
     run = run or compare
-    taken = {o.name for o in MINE}
+    mine = [*MINE, *more]
+    taken = {o.name for o in mine}
     opts: dict[str, Opt] = {}
     pairs = _pairs(argv)
     for text in pairs.get("of", ()):
@@ -72,7 +74,7 @@ def add(
     taken |= {o.name for o in rest}
     common = [o for o in opts.values() if o.name not in taken]
     args = [Arg("data", sources.DATA.help)]
-    spec.command(app, name, run, doc, args, [*MINE, *rest, *common], short)
+    spec.command(app, name, run, doc, args, [*mine, *rest, *common], short)
 
 
 def _run_options() -> list[Opt]:
