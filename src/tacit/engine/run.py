@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import math
 import signal
 import time
@@ -25,6 +24,7 @@ from tacit.engine import checkpoint, precision
 from tacit.engine.averages import Averages
 from tacit.engine.options import Options, interval
 from tacit.engine.ranks import Ranks
+from tacit.engine.readings import Journal, LastGood, waited
 from tacit.engine.record import Record
 from tacit.engine.signals import listening
 from tacit.engine.state import collect, restore
@@ -90,9 +90,7 @@ class Run:
         self.plan = _plan(self.phases, self.total)
         self.phase_index = self.step = self.done = 0
         self.precisions: dict[str, str] = {}
-        self.log: list[dict[str, Any]] = []
-        self.log_bytes = 0
-        self.pending: list[str] = []
+        self.journal = Journal(folder if ranks.first else None)
         self.last: dict[str, float] = {}
         self.losses_now: dict[str, float] = {}
         self.plateau: dict[str, Any] = {}
@@ -100,12 +98,14 @@ class Run:
         self.stopping: int | None = None
         self.status = "finished"
         self.estimate_s = self.cost_s = 0.0
-        self.good: list[Tensor] = []
-        self._lists: tuple[Nets, list[Tensor], list[Tensor]] | None = None
-        self.good_step = 0
+        self.good = LastGood()
         self.watched: set[str] = set()
         self.opened = False
         self.board: Any = None
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        return self.journal.lines
 
     # ------------------------------------------------------------------ the fit
 
@@ -149,7 +149,7 @@ class Run:
         if self.folder is not None and resumed is None and self.phase_index == self._first_trained():
             self.open()
             self.save()
-        self._keep()
+        self.good.keep(self.nets, self.done)
         if self.options.tensorboard and self.board is None and self.ranks.first:
             self.board = _board(self.folder)
         self._train(phase)
@@ -347,7 +347,7 @@ class Run:
         values = self.record.values()
         bad = self.record.first_bad(values)
         first_step = self.step - self.record.filled
-        if bad or not self._weights_finite():
+        if bad or not self.good.finite(self.nets):
             self._diverged(first_step, bad)
         means = self.record.means(values)
         self.last.update(means)
@@ -365,10 +365,10 @@ class Run:
         line |= self.losses_now
         lr = [s.lr() for t in self.turns for _, s in t.steppers]
         line["lr"] = max((v for v in lr if v == v), default=None)  # type: ignore[type-var]
-        self._write(line)
+        self.journal.write(line)
         if phase.plateau:
             self._watch_plateau(phase.plateau, means)
-        self._keep()
+        self.good.keep(self.nets, self.done)
         self.record.clear()
         if self.progress:
             self.progress.terms(means, rate)
@@ -377,84 +377,27 @@ class Run:
                 if isinstance(v, float) and k not in ("time_s",):
                     self.board.add_scalar(k, v, self.done)
 
-    def _write(self, line: dict[str, Any]) -> None:
-        self.log.append(line)
-        if self.folder is None or not self.ranks.first:
-            return
-        self.pending.append(json.dumps(line) + "\n")
-        try:
-            with open(self.folder / "log.jsonl", "ab") as f:
-                f.truncate(self.log_bytes)
-                data = "".join(self.pending).encode()
-                f.write(data)
-                f.flush()
-            self.log_bytes += len(data)
-            self.pending.clear()
-        except OSError as e:
-            self._warn(f"the log of {self.folder} could not be written ({e.strerror}); training goes on; free some space")
-
-    def _weights_finite(self) -> bool:
-        weights = self._listed()[0]
-        if not weights:
-            return True
-        # Norms are not negative, so none cancels another: their sum is finite where all are.
-        return math.isfinite(float(torch.stack(torch._foreach_norm(weights)).double().sum()))
-
-    def _listed(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Weights, and weights and buffers; listed once, since the walk through the modules costs more than a copy."""
-        if self._lists is None or self._lists[0] is not self.nets:
-            weights: list[Tensor] = [p.detach() for p in self.nets.parameters()]
-            self._lists = (self.nets, weights, [*weights, *self.nets.buffers()])
-        return self._lists[1:]
-
     def _diverged(self, first_step: int, bad: tuple[int, str] | None) -> None:
         where = f"the term '{bad[1]}' was the first, at step {self.done - (self.step - first_step) + bad[0] + 1}" if bad else (
             f"a weight was the first, before step {self.done}"
         )
-        torch._foreach_copy_(self._listed()[1], self.good)
-        self.nets.memory.update(self.good_memory)
+        self.good.put_back(self.nets)
         self.status = "diverged"
-        kept = f"the weights of step {self.good_step} are kept" if self.good_step else "the initial weights are kept"
-        self.done = self.good_step
+        kept = f"the weights of step {self.good.step} are kept" if self.good.step else "the initial weights are kept"
+        self.done = self.good.step
         raise Diverged(
             f"the run became NaN or infinite: {where}; {kept}; lower the learning rate, or add a penalty or use precision float32"
         )
-
-    def _keep(self) -> None:
-        """Remember weights, running statistics and memory, to return to when a later step diverges."""
-        now = self._listed()[1]
-        if len(self.good) != len(now):
-            self.good = [torch.empty_like(t) for t in now]
-        if now:
-            torch._foreach_copy_(self.good, now)
-        self.good_step = self.done
-        self.good_memory = {k: v.clone() for k, v in self.nets.memory.items()}
 
     def _plateau_over(self, phase: Phase) -> bool:
         p = phase.plateau
         return bool(p and self.plateau.get("over"))
 
     def _watch_plateau(self, p: Plateau, means: dict[str, float]) -> None:
-        s = self.plateau
-        if p.term not in means:
-            raise InputError(
-                f"the plateau watches '{p.term}', which is not a term here; expected one of: {', '.join(means)}; mend it"
-            )
-        s["sum"] = s.get("sum", 0.0) + means[p.term] * self.record.filled
-        s["count"] = s.get("count", 0) + self.record.filled
-        if s["count"] < p.every:
-            return
-        value = s["sum"] / s["count"]
-        s["sum"], s["count"] = 0.0, 0
-        if value < s.get("best", math.inf) - p.threshold * abs(s.get("best", value)):
-            s["best"], s["bad"] = value, 0
-            return
-        s["bad"] = s.get("bad", 0) + 1
-        if s["bad"] > p.patience:
-            s["bad"] = 0
+        if waited(p, self.plateau, means, self.record.filled):
             self.scale *= p.factor
             lr = max((st.lr() for t in self.turns for _, st in t.steppers if st.lr() == st.lr()), default=0.0)
-            s["over"] = lr * p.factor < p.min_lr
+            self.plateau["over"] = lr * p.factor < p.min_lr
 
     def _callbacks(self, phase: Phase) -> bool:
         state = {
@@ -496,7 +439,7 @@ class Run:
         self.saved_at, self.saved_step = time.monotonic(), self.done
         if self.folder is None or not self.ranks.first:
             return False
-        if not self._weights_finite():
+        if not self.good.finite(self.nets):
             return False
         tensors, state = collect(self)
         try:

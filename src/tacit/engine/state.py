@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,7 @@ def collect(run: Run) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors |= flat(f"rule/{i}.{j}", stepper.state())
     state = {
         "phase": run.phase_index, "step": run.step, "done": run.done, "plan": run.plan, "scale": run.scale,
-        "precisions": run.precisions, "plateau": run.plateau, "log_bytes": run.log_bytes, "log_lines": len(run.log),
+        "precisions": run.precisions, "plateau": run.plateau, "log_bytes": run.journal.bytes, "log_lines": len(run.log),
         "last": run.last, "elapsed": run.elapsed + time.monotonic() - run.started,
         "feed": feed, "spec": run.spec.to_json(),
         "callbacks": [c.state() if hasattr(c, "state") else None for c in run.callbacks],
@@ -63,8 +62,5 @@ def restore(run: Run, tensors: dict[str, Tensor], state: dict[str, Any]) -> None
     for callback, s in zip(run.callbacks, state["callbacks"], strict=False):
         if s is not None and hasattr(callback, "load_state"):
             callback.load_state(s)
-    run.log_bytes = state["log_bytes"]
     run.saved_step = run.done
-    if run.folder is not None and (run.folder / "log.jsonl").exists():
-        data = (run.folder / "log.jsonl").read_bytes()[: run.log_bytes]
-        run.log = [json.loads(x) for x in data.splitlines()]
+    run.journal.read(run.folder, state["log_bytes"])
