@@ -12,7 +12,7 @@ from tacit.core import System
 def systems(small: bool) -> dict[str, System]:
     """The same networks and updates for all; the last has the term on changed rows as well, which the paper lacks."""
     from tacit.networks.mlp import MLP
-    from tacit.systems.autoencoders.aae import ClusterAAE
+    from tacit.systems.autoencoders.aae_clusters import ClusterAAE
 
     width = 128 if small else 500
     nets: dict[str, Any] = {"networks": MLP(widths=(width, width), critic_act="relu"), "critic_networks": MLP(widths=(width, width))}

@@ -19,7 +19,8 @@ from tacit.penalties.gradient import GradientNorm
 from tacit.priors.categorical import Categorical
 from tacit.priors.gaussian import Gaussian
 from tacit.rules.optimisers import Adam
-from tacit.systems.autoencoders.aae import LatentGame, changed_mind, falling
+from tacit.systems.autoencoders.aae import LatentGame, falling
+from tacit.systems.autoencoders.aae_clusters import changed_mind
 from tacit.systems.autoencoders.pixelcnn import check_pictures, check_stack
 
 
