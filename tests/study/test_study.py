@@ -285,4 +285,8 @@ def test_another_study_takes_nothing_over(tmp_path: Path):
     other = kept.fit("code-1", system, x + 1, steps=4)
     assert any((a != b).any() for a, b in zip(other.nets.state().values(), first.nets.state().values(), strict=True))
     (tmp_path / "work" / "code-1" / "weights.safetensors").write_bytes(b"cut")
-    assert kept.fit("code-1", system, x + 1, steps=4).info["steps"] == 4
+    again = kept.fit("code-1", system, x + 1, steps=4)
+    assert again.info["steps"] == 4
+    told = tmp_path / "work" / "code-1" / "system.json"
+    told.write_text(told.read_text().replace('"status": "finished"', '"status": "diverged"'))
+    assert kept.fit("code-1", system, x + 1, steps=4).info["status"] == "finished"

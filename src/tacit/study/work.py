@@ -44,7 +44,9 @@ class Work:
                 if (run / checkpoint.NAME).exists():
                     return engine.resume(run, data)
                 if (run / "system.json").exists():
-                    return load(run)
+                    model = load(run)
+                    if model.info["status"] == "finished":
+                        return model
         run.mkdir(parents=True, exist_ok=True)
         write_json(run / "asked.json", asked)
         return engine.fit(system, data, run=run, overwrite=True, **options)
