@@ -289,4 +289,5 @@ def test_another_study_takes_nothing_over(tmp_path: Path):
     assert again.info["steps"] == 4
     told = tmp_path / "work" / "code-1" / "system.json"
     told.write_text(told.read_text().replace('"status": "finished"', '"status": "diverged"'))
+    assert tacit.load(told.parent).info["status"] == "diverged"
     assert kept.fit("code-1", system, x + 1, steps=4).info["status"] == "finished"
