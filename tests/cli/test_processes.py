@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from tacit.errors import Interrupted
+
 ROOT = Path(__file__).parents[2]
 NETS = ("--networks.widths", "16", "--latent-dim", "2", "--device", "cpu", "--precision", "float32", "--no-report")
 
@@ -103,6 +105,19 @@ def test_two_ranks_report_an_error_once(tmp_path: Path, late: str) -> None:
     assert found.returncode != 0
     assert found.stderr.count("error: there is no file") == 1, found.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_ranks_that_a_signal_stops_do_not_wait(tacit: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torchrun sends the signal to all of them; the first says it."""
+
+    def stopped(words: list[str]) -> int:
+        raise Interrupted("stopped by SIGTERM at step 3", signal.SIGTERM)
+
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr("tacit.cli._run", stopped)
+    monkeypatch.setattr("tacit.cli.time.sleep", lambda seconds: pytest.fail("it waited"))
+    answer = tacit("fit", "autoencoder", "moons")
+    assert answer.code == 143 and answer.err == answer.out == ""
 
 
 def test_a_rank_that_fails_alone_is_heard(tacit: Callable, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ def grid25(context: Context) -> Result:
     options: dict[str, Any] = {"steps": steps, "samples": 2_500, "compile": not context.small}
     made = packs()
     wide: System = packs(critic_width=100)["GAN"]
-    found: dict[str, Any] = {}
+    found: Found = {}
     for name, system in made.items():
         found |= contest(context, {name: system}, "grid25", batch_size=100 * system.pack, **options)
     found |= contest(context, {"GAN, larger discriminator": wide}, "grid25", batch_size=100, **options)

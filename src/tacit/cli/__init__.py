@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tacit.cli.output import debugging, fail, first, say
-from tacit.errors import InputError, TacitError, suggest
+from tacit.errors import InputError, Interrupted, TacitError, suggest
 
 __all__ = ["main"]
 
@@ -38,7 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debugging():
             _traceback()
         fail(str(e))
-        _first_speaks(str(e))
+        # A signal stops all ranks at once: the first has said so, and none has to be waited for.
+        if not isinstance(e, Interrupted):
+            _first_speaks(str(e))
         return int(e.exit_code)
     except KeyboardInterrupt:
         fail("stopped by SIGINT before a run had begun; nothing was saved")

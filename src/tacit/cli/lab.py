@@ -19,8 +19,8 @@ DOC = (
     "and VEEGAN over the same networks, rates and prior."
 )
 PAPER = Opt(
-    "paper", help="GAN and its packs with the networks and rates of Lin et al. 2018 at a quarter of their widths; ring8 and grid25",
-    panel=compare.RUN, flag=True,
+    "paper", help="GAN and its packs with the networks and rates of Lin et al. 2018 at a quarter of their widths, as many rows a step for "
+    "each; ring8, grid25", panel=compare.RUN, flag=True,
 )  # fmt: skip
 STEPS = {"ring8": "10000", "grid25": "20000", "stacked": "5000"}
 

@@ -70,7 +70,8 @@ def packs(width: int = 100, critic_width: int = 50) -> dict[str, GAN]:
     """GAN and its packs of 2 to 4 with the networks and rates that Lin et al. 2018 (arXiv:1712.04086) have for points of the plane.
 
     G has four hidden layers of ``width`` with batch normalisation, D three of ``critic_width`` maxout units with 5 pieces; weights
-    start with deviation .02; both move at once, by Adam at 1e-4 with β₁ = .8. They take 100 packs of rows a step, whatever the pack.
+    start with deviation .02; both move at once, by Adam at 1e-4 with β₁ = .8. The authors take 100 packs a step:
+    more rows for larger packs.
 
     Args:
         width: units of a layer of G; the authors have 400.
