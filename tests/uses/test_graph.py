@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import sys
-import types
 import warnings
 from collections.abc import Iterator
 
@@ -114,29 +113,26 @@ def test_many_rows_go_to_nearest_neighbour_descent(threads, monkeypatch):
 
 
 def test_the_search_that_is_asked_for_is_the_one_that_runs(monkeypatch):
-    x = rows(60, 4)
+    faiss, x, asked = pytest.importorskip("faiss"), rows(300, 4), []
+    flat = faiss.IndexFlatL2
+    monkeypatch.setattr(faiss, "IndexFlatL2", lambda dim: asked.append(dim) or flat(dim))
     want = brute(x, 6)
-
-    class IndexFlatL2:
-        """Squared distances by brute force, as FAISS gives them."""
-
-        def __init__(self, dim):
-            assert dim == 4
-
-        def add(self, given):
-            assert given.dtype == np.float32
-            self.rows = given
-
-        def search(self, asked, k):
-            d = np.square(asked[:, None] - self.rows).sum(2)
-            at = np.argsort(d, 1)[:, :k]
-            return np.take_along_axis(d, at, 1), at
-
-    monkeypatch.setitem(sys.modules, "faiss", types.SimpleNamespace(IndexFlatL2=IndexFlatL2))
-    for search in ("exact", "faiss"):
+    for search, indices in (("exact", []), ("faiss", [4])):
         at, d = g.neighbours(x, 6, search=search)
+        assert asked == indices
         np.testing.assert_array_equal(at, want[0])
-        np.testing.assert_allclose(d, want[1], rtol=1e-4)
+        np.testing.assert_allclose(d, want[1], rtol=1e-3, atol=1e-4)
+
+
+def test_faiss_clusters_as_an_exact_search_does():
+    """Rows that come twice too, so that a row is not always its own first neighbour."""
+    pytest.importorskip("faiss")
+    x = torch.cat([rows(200, 8), rows(200, 8)[:40]])
+    at, d = g.neighbours(x, 7, search="faiss")
+    assert at.shape == (240, 7) and (at != np.arange(240)[:, None]).all() and (np.diff(d, axis=1) >= -1e-5).all()
+    np.testing.assert_allclose(d, g.neighbours(x, 7, search="exact")[1], rtol=1e-3, atol=2e-3)
+    again = g.neighbours(x, 7, search="faiss")
+    np.testing.assert_array_equal(at, again[0])
 
 
 def test_a_search_that_is_not_there_is_refused(monkeypatch):

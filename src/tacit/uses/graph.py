@@ -72,14 +72,7 @@ def _descent(rows: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarra
 
 
 def _faiss(rows: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        faiss = importlib.import_module("faiss")
-    except ImportError as e:
-        raise InputError(
-            "search='faiss' needs the package 'faiss', which is not installed; expected it beside Tacit; "
-            "run: pip install faiss-cpu, or use search='pynndescent' or 'exact'"
-        ) from e
-    index = faiss.IndexFlatL2(rows.shape[1])
+    index = need("faiss", "faiss").IndexFlatL2(rows.shape[1])
     index.add(rows)
     d, at = index.search(rows, k)
     return at, np.sqrt(np.maximum(d, 0))
