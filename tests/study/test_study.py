@@ -148,10 +148,39 @@ def test_parts_that_nothing_joins_are_the_number_of_clusters():
     assert s.rules["eigengap"] == 4 and s.components == [40, 40, 40, 40] and s.k == 4
 
 
+def test_groups_that_touch_are_counted_within_parts_that_do_not():
+    x = [np.random.default_rng(i).normal((at, 0, 0, 0), 1.0, (150, 4)) for i, at in enumerate((0.0, 7.0, 27.0, 34.0))]
+    base = views.look("rows", np.concatenate(x).astype(np.float32))
+    graphs = [views.View(f"rows, {k} neighbours", base.points, base.near, k) for k in (7, 15)]
+    s = number.suggest(views.Views([base, *graphs], 0), 0, most_k=12)
+    assert s.rules["eigengap"] == 2 and s.components == [300, 300]
+    assert s.k == 4 and s.certain
+
+
+def figures(stability, elbow_at):
+    """The table of a study whose modularity grows to the last k, its gain much until ``elbow_at``."""
+    rows = [{"k": k, "stability": s, "modularity": k / 100, "gap": float(k == 3)} for k, s in enumerate(stability, 2)]
+    return [row | {"gain": 1.0 if row["k"] <= elbow_at else 0.1} for row in rows]
+
+
+def test_of_a_coarse_number_and_a_finer_one_the_finer_goes_where_most_of_it_is_found():
+    coarse = [1.0, 0.6, 0.7, 0.99, 0.8, 0.9]
+    s = number.decide(figures([*coarse, 0.85, 0.7], 8), [])
+    assert (s.k, s.certain, s.rules) == (8, False, {"eigengap": 3, "stability": 5, "modularity": 8})
+    s = number.decide(figures([*coarse, 0.75, 0.7], 8), [])
+    assert (s.k, s.certain) == (5, True)
+    s = number.decide(figures([1.0, 0.99, 0.9, 0.9], 4), [])
+    assert (s.k, s.certain, s.rules) == (3, True, {"eigengap": 3, "stability": 3, "modularity": 4})
+    s = number.decide(figures([0.9, 0.95, 0.86, 0.5, 0.4], 5), [])
+    assert (s.k, s.certain, s.rules["stability"]) == (5, False, 4)
+    s = number.decide(figures([0.9, 0.99, 0.86, 0.5, 0.4], 2), [70, 30])
+    assert (s.k, s.certain, s.rules["eigengap"]) == (3, True, 2)
+
+
 def test_curves_are_not_cut_into_as_many_parts_as_one_likes():
     seen = views.views(rows.prepare(tacit.data.load("circles"), False, 0, 10_000), 0, lambda text: None)
     s = number.suggest(seen, 0, most_k=20, repeats=2)
-    # Two of the rules, and so their median, see the curve and not the two circles.
+    # Two of the rules see the curve and not the two circles.
     assert s.k == 2 and s.certain and min(s.rules["eigengap"], s.rules["modularity"]) > 10
 
 

@@ -34,7 +34,7 @@ def clusterers(small: bool) -> dict[str, System]:
 def run_clusters(context: Context) -> Result:
     """With 30 and 10 clusters; ``small``: 10."""
     return on_mnist(
-        context, clusterers(context.small), 3_000, 500,
+        context, clusterers(context.small), 9_000, 500,
         "% of unseen rows whose cluster bears another label; clusters are named by the fitted row that is surest of each (many-to-one); "
         "with the term on changed rows; "
         "pictures thresholded at 1/2, two gated layers of 8 channels (small: three of 16)",

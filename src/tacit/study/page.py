@@ -221,7 +221,7 @@ def numbers(found: Study) -> str:
         ("eigengap", [t["gap"] for t in s.table], "between eigenvalues k and k + 1 of the shared graph"),
     ]
     said = ", ".join(f"{name} says {k}" for name, k in s.rules.items())
-    how = "which all repetitions find alike and no larger number nearly" if s.certain else "the median of three rules"
+    how = "which all repetitions find alike" if s.certain else "after which one more cluster gains little"
     apart = f" The graph falls into {len(s.components)} parts that nothing joins." if s.components else ""
     lead = f'<p class="hint">{text(f"Suggested: {s.k}, {how}: {said}.{apart}")}</p>'
     drawn = "".join(line(name, ks, values, hint, found.n_clusters) for name, values, hint in charts)

@@ -48,6 +48,7 @@ class InfoGAN(Adversarial):
         augment: T, a small random change of every row, real or generated, that D and Q see.
         real: ρ, the weight of what is asked of the first category on real rows.
         balance: b, the weight of evenness in it.
+        real_after: share of the fit after which that begins.
 
     >>> import tacit
     >>> prior = tacit.priors.Codes(categories=(10,), uniform=1, noise=8)
@@ -67,6 +68,7 @@ class InfoGAN(Adversarial):
     augment: Augmentation = field(default_factory=NoAugmentation)
     real: float = 0.0
     balance: float = 3.0
+    real_after: float = 0.0
     rule: Rule = field(default_factory=lambda: Adam(1e-3, (0.5, 0.9), schedule="late-linear"))
     critic_rule: Rule = field(default_factory=lambda: Adam(1e-3, (0.5, 0.9), schedule="late-linear"))
 
@@ -146,6 +148,8 @@ class InfoGAN(Adversarial):
         terms = self.contest(lambda x: self.verdict(n, x), real, fake, r, verdicts) | paid(bounds, *weights)
         if not self.real:
             return terms
+        if r.progress < self.real_after:
+            return terms | dict.fromkeys(("certainty", "balance", "stability"), real.new_zeros(()))
         logits = self.first(n, r.x)
         asked = sorted_rows(logits, self.balance) | {"stability": agreement(1.0, logits, self.first(n, real))}
         return terms | {k: self.real * v for k, v in asked.items()}
