@@ -32,7 +32,7 @@ class InfoGAN(Adversarial):
     D(x) = head(f(x)) and q(c|x) = Q(f(x)) share the trunk f(x) ``(B, features)``, which both V and L_I move; Q is categorical
     for categories and a factored Gaussian for numbers. V is any objective. x ``(B, *shape)``; the log has L_I of each code in nats.
 
-    Beyond the paper, and off by default: T, and ρ·[E H(p) − b·H(E p) + E KL(p ‖ q(c₁|T(x)))], p = q(c₁|x) on real rows x, which D's
+    Beyond the paper, and off by default: T, and ρ·[E H(p) − b·H(E p) + s·E KL(p ‖ q(c₁|T(x)))], p = q(c₁|x) on real rows x, which D's
     player minimises: sure of each row, even over all, the same for a row and its change (Krause et al. 2010; Hu et al. 2017,
     arXiv:1702.08720).
 
@@ -48,7 +48,7 @@ class InfoGAN(Adversarial):
         augment: T, a small random change of every row, real or generated, that D and Q see.
         real: ρ, the weight of what is asked of the first category on real rows.
         balance: b, the weight of evenness in it.
-        real_after: share of the fit after which that begins.
+        stability: s, the weight of a row and its change being of one category.
 
     >>> import tacit
     >>> prior = tacit.priors.Codes(categories=(10,), uniform=1, noise=8)
@@ -68,7 +68,7 @@ class InfoGAN(Adversarial):
     augment: Augmentation = field(default_factory=NoAugmentation)
     real: float = 0.0
     balance: float = 3.0
-    real_after: float = 0.0
+    stability: float = 1.0
     rule: Rule = field(default_factory=lambda: Adam(1e-3, (0.5, 0.9), schedule="late-linear"))
     critic_rule: Rule = field(default_factory=lambda: Adam(1e-3, (0.5, 0.9), schedule="late-linear"))
 
@@ -83,10 +83,10 @@ class InfoGAN(Adversarial):
                 f"InfoGAN got features={self.features}, discrete={self.discrete}, continuous={self.continuous}; expected a width of 1 or "
                 "more and weights of 0 or more; the paper has 1 and 0.1"
             )
-        if self.real < 0 or self.balance < 0 or (self.real and not self.prior.categories):
+        if min(self.real, self.balance, self.stability) < 0 or (self.real and not self.prior.categories):
             raise InputError(
-                f"InfoGAN got real={self.real}, balance={self.balance} with {self.prior}; expected weights of 0 or more, and a category "
-                "where real is more; mend the one that is not"
+                f"InfoGAN got real={self.real}, balance={self.balance}, stability={self.stability} with {self.prior}; "
+                "expected weights of 0 or more, and a category where real is more; mend the one that is not"
             )
         if self.share and not (self.discrete and self.prior.categories) and not (self.continuous and self.prior.continuous):
             raise InputError(
@@ -148,10 +148,8 @@ class InfoGAN(Adversarial):
         terms = self.contest(lambda x: self.verdict(n, x), real, fake, r, verdicts) | paid(bounds, *weights)
         if not self.real:
             return terms
-        if r.progress < self.real_after:
-            return terms | dict.fromkeys(("certainty", "balance", "stability"), real.new_zeros(()))
         logits = self.first(n, r.x)
-        asked = sorted_rows(logits, self.balance) | {"stability": agreement(1.0, logits, self.first(n, real))}
+        asked = sorted_rows(logits, self.balance) | {"stability": agreement(self.stability, logits, self.first(n, real))}
         return terms | {k: self.real * v for k, v in asked.items()}
 
     def generator(self, n: Nets, r: Round) -> Terms:
