@@ -39,7 +39,9 @@ class InfoGAN(Adversarial):
     Source: Chen et al. 2016, arXiv:1606.03657.
 
     Args:
-        networks: architecture of G and of f, whose last layer is linear and then leaky.
+        networks: architecture of G and of f, whose last layer is linear and then leaky. The paper's, for pictures, are convolutions
+            normalised by batches in D as well, ``DCGAN(dense=1024, critic_norm="batch")`` with ``NoPenalty()``, 1e-3 for G and 2e-4
+            for D; on them a category finds classes sooner.
         prior: the codes and the noise.
         features: width of f(x).
         discrete, continuous: λ for the categories and for the numbers.
