@@ -153,8 +153,10 @@ def authors() -> InfoGAN:
 
 
 def systems() -> dict[str, InfoGAN]:
-    """InfoGAN, and the plain GAN of the same networks, prior and updates, beside which a whole Q is fitted."""
-    told = authors()
+    """InfoGAN as it comes, and the plain GAN of the same networks, prior and updates, beside which a whole Q is fitted."""
+    from tacit.systems import InfoGAN
+
+    told = InfoGAN()
     return {"InfoGAN": told, "GAN": dataclasses.replace(told, discrete=0.0, continuous=0.0, share=False)}
 
 
@@ -166,7 +168,7 @@ def averaged(by_seed: dict[int, dict[str, float]]) -> dict[str, float]:
 def run(context: Context) -> Result:
     """Both games on the same rows; L_I over 10,000 samples of each; numbers moved through 200 latents."""
     rows = halves(context)
-    made = fitted(context, systems(), rows.path, rows.fit_load, steps=SMALL_STEPS if context.small else STEPS)
+    made = fitted(context, systems(), rows.path, rows.fit_load, **({"steps": SMALL_STEPS} if context.small else {}))
     told = {s: nats(m) for s, m in made["InfoGAN"].items()}
     plain = {s: nats(read_again(m, 300 if context.small else 2000)) for s, m in made["GAN"].items()}
     extra = {f"GAN {k}": v for k, v in averaged(plain).items()} | {k: v for k, v in averaged(told).items() if k != "category_1"}
