@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tacit.claims import Context
+from tacit.claims._generators import code
 from tacit.core import System, to_json
 from tacit.errors import TacitError
 from tacit.files import write_json
@@ -40,6 +41,20 @@ def tacit(*args: str) -> str:
     return done.stdout
 
 
+def once(run: Path, *command: str, config: Any = None) -> None:
+    """Run ``tacit …``, which leaves the folder ``run``, unless that folder is of the same command and code already.
+
+    A claim that was stopped goes on with the fits that it has. ``config`` is what the command reads beside its words.
+    """
+    mark = run.with_name(f"{run.name}.done.json")
+    asked = {"command": list(command), "config": config, "code": code()}
+    if mark.exists() and (run / "weights.safetensors").exists() and json.loads(mark.read_text(encoding="utf-8")) == asked:
+        return
+    mark.unlink(missing_ok=True)
+    tacit(*command)
+    write_json(mark, asked)
+
+
 def fit_and_score(
     context: Context, system: str, options: Sequence[str], data: str, *, fit_load: Sequence[str], test_load: Sequence[str]
 ) -> dict[int, dict[str, Any]]:
@@ -50,10 +65,11 @@ def fit_and_score(
     base = context.folder or Path(tempfile.mkdtemp(prefix="tacit-claim-"))
 
     def one(seed: int) -> tuple[int, dict[str, Any]]:
-        run = str(base / f"{system}-{seed}")
-        tacit("fit", system, data, *fit_load, *options, "--seed", str(seed), "-o", run, "--overwrite", "--no-report", "--quiet")
-        found = json.loads(tacit("evaluate", run, data, *test_load, "--json"))["figures"]
-        info = json.loads((Path(run) / "system.json").read_text())["info"]
+        run = base / f"{system}-{seed}"
+        words = ["--seed", str(seed), "-o", str(run), "--overwrite", "--no-report", "--quiet"]
+        once(run, "fit", system, data, *fit_load, *options, *words)
+        found = json.loads(tacit("evaluate", str(run), data, *test_load, "--json"))["figures"]
+        info = json.loads((run / "system.json").read_text())["info"]
         scores: dict[str, Any] = {k: found[k]["value"] for k in ("ACC", "purity", "NMI", "ARI")}
         scores |= {"minutes": info["seconds"] / 60, "peak_mb": info["peak_memory_mb"]}
         context.say(f"{system} seed {seed}: " + ", ".join(f"{k} {v:.4g}" for k, v in scores.items()))
@@ -68,6 +84,8 @@ def fitted(
 ) -> dict[str, dict[int, Model]]:
     """Fit every system with every seed, and give the models: name → seed → model. No label is read.
 
+    A fit that an earlier call of the same code left in the folder is not made again.
+
     Args:
         data: a path, or a name that ``tacit fit`` knows. fit_load: options of the command line for reading it.
         **options: of ``tacit.fit`` (steps, batch_size, …).
@@ -80,11 +98,10 @@ def fitted(
     def one(task: tuple[str, int]) -> Model:
         name, seed = task
         run = base / f"{re.sub(r'[^A-Za-z0-9]+', '-', name)}-{seed}"
-        config = run.with_suffix(".json")
-        write_json(config, {"system": to_json(systems[name]), "options": options, "data": {}})
-        tacit(
-            "fit", data, "--config", str(config), *fit_load, "--seed", str(seed), "-o", str(run), "--overwrite", "--no-report", "--quiet"
-        )
+        config, asked = run.with_suffix(".json"), {"system": to_json(systems[name]), "options": options, "data": {}}
+        write_json(config, asked)
+        words = ["--seed", str(seed), "-o", str(run), "--overwrite", "--no-report", "--quiet"]
+        once(run, "fit", data, "--config", str(config), *fit_load, *words, config=asked)
         model = load(run)
         context.say(f"{name} seed {seed}: {model.info['seconds'] / 60:.2f} min")
         return model
