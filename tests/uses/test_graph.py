@@ -124,7 +124,7 @@ def test_the_search_that_is_asked_for_is_the_one_that_runs(monkeypatch):
         np.testing.assert_allclose(d, want[1], rtol=1e-3, atol=1e-4)
 
 
-def test_faiss_clusters_as_an_exact_search_does():
+def test_faiss_finds_the_neighbours_of_an_exact_search():
     """Rows that come twice too, so that a row is not always its own first neighbour."""
     pytest.importorskip("faiss")
     x = torch.cat([rows(200, 8), rows(200, 8)[:40]])

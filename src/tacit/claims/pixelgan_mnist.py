@@ -91,7 +91,7 @@ CLAIMS = (
         target=5.27,
         larger=False,
         small_threshold=30.0,
-        minutes=4,
+        minutes=30,
         data=("mnist",),
     ),
     Claim(
