@@ -150,14 +150,14 @@ def test_a_change_of_the_row_is_seen_by_all():
 
 
 def test_what_is_asked_of_the_category_on_real_rows():
-    system, n, r = game(augment=tacit.Noise(0.5), real=2.0, balance=3.0)
+    system, n, r = game(augment=tacit.Noise(0.5), real=2.0, balance=3.0, stability=4.0)
     assert system.couples_batch and not tacit.InfoGAN().couples_batch
     got, without = system.critic(n, r), game(augment=tacit.Noise(0.5))[0].critic(n, r)
     p, q = (n.Q(n.F(x))[:, :3].softmax(1) for x in (r.x, r.x + 0.5 * r.t_real))
     mean = p.mean(0)
     torch.testing.assert_close(got.pop("certainty"), -2 * (p * p.log()).sum(1).mean())
     torch.testing.assert_close(got.pop("balance"), 6 * (mean * mean.log()).sum())
-    torch.testing.assert_close(got.pop("stability"), 2 * (p * (p / q).log()).sum(1).mean())
+    torch.testing.assert_close(got.pop("stability"), 8 * (p * (p / q).log()).sum(1).mean())
     assert got.keys() == without.keys() and all(torch.equal(got[k], without[k]) for k in got), "the paper's game has none of it"
 
 
@@ -220,6 +220,7 @@ def test_samples_tell_the_category_and_a_plain_gans_tell_it_less():
 
 
 @pytest.mark.parametrize(("options", "message"), [
+    ({"real": 1.0, "stability": -1.0}, "stability=-1.0"),
     ({"features": 0}, "features=0"), ({"discrete": -1.0}, "discrete=-1.0"), ({"continuous": -0.1}, "continuous=-0.1"),
     ({"discrete": 0.0, "continuous": 0.0}, "share=True, discrete=0.0 and continuous=0.0 has no meaning"),
     ({"continuous": 0.0, "prior": Codes(categories=(), uniform=1)}, "expected one of them above 0"),
